@@ -38,7 +38,7 @@ class LazyGroup(typer.core.TyperGroup):
         if name not in COMMANDS:
             return None
         module, help_text = COMMANDS[name]
-        if ctx.resilient_parsing or ctx.invoked_subcommand is None and "--help" in sys.argv[1:2]:
+        if ctx.resilient_parsing or (ctx.invoked_subcommand is None and "--help" in sys.argv[1:2]):
             return click.Command(name, help=help_text, short_help=help_text)
         loaded = importlib.import_module(f"rasd_nnu.cli.{module}")
         if hasattr(loaded, "app"):
