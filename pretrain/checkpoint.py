@@ -77,9 +77,7 @@ def safe_load(path: Path) -> dict[str, Any]:
         CheckpointError: If the file is missing, truncated, holds code, or is not a dict.
     """
     if not path.is_file():
-        raise CheckpointError(
-            f"no checkpoint at {path}. Check the path, or make one with `rasd_nnu pretrain`."
-        )
+        raise CheckpointError(f"no checkpoint at {path}. Check the path, or make one with `rasd_nnu pretrain`.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -109,9 +107,7 @@ def host_weights(network: nn.Module) -> dict[str, torch.Tensor]:
     return state
 
 
-def checkpoint_content(
-    network: nn.Module, target: NetworkTarget, details: Mapping[str, Any]
-) -> dict[str, Any]:
+def checkpoint_content(network: nn.Module, target: NetworkTarget, details: Mapping[str, Any]) -> dict[str, Any]:
     """Assemble a checkpoint.
 
     Args:

@@ -57,13 +57,7 @@ def dataset_name(dataset: str | int) -> str:
     """
     folders = {v: nnunet_folder(v) for v in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
     known = sorted(
-        {
-            p.name
-            for f in folders.values()
-            if f.is_dir()
-            for p in f.glob("Dataset[0-9][0-9][0-9]_*")
-            if p.is_dir()
-        }
+        {p.name for f in folders.values() if f.is_dir() for p in f.glob("Dataset[0-9][0-9][0-9]_*") if p.is_dir()}
     )
     text = str(dataset)
     if text.isdigit():
@@ -73,9 +67,7 @@ def dataset_name(dataset: str | int) -> str:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise PlansError(
-            f"data set id {text} is ambiguous: {', '.join(matches)}. Rename or remove all but one."
-        )
+        raise PlansError(f"data set id {text} is ambiguous: {', '.join(matches)}. Rename or remove all but one.")
     raise PlansError(
         f"no data set {text!r} in nnUNet_raw, nnUNet_preprocessed or nnUNet_results "
         f"(found: {', '.join(known) or 'none'}).{did_you_mean(text, known)} "
@@ -150,9 +142,7 @@ def read_plans(dataset: str | int, plans: str = "nnUNetPlans") -> tuple[dict[str
         ) from None
 
 
-def target_from_plans(
-    plans: dict[str, Any], dataset_json: dict[str, Any], configuration: str
-) -> NetworkTarget:
+def target_from_plans(plans: dict[str, Any], dataset_json: dict[str, Any], configuration: str) -> NetworkTarget:
     """Return the network that ``plans`` hold for ``configuration``.
 
     Raises:
