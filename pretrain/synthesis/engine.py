@@ -1,0 +1,61 @@
+"""The engine: parameters in, images and label maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from rasd_nnu.pretrain.synthesis.appearance import render_image
+from rasd_nnu.pretrain.synthesis.config import SynthesisConfig
+from rasd_nnu.pretrain.synthesis.draw import SampleParameters, draw, generator_for
+from rasd_nnu.pretrain.synthesis.masks import blob_labels
+from rasd_nnu.pretrain.synthesis.structures import add_structures
+
+
+def render(
+    parameters: SampleParameters | Sequence[SampleParameters], device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Render samples of one configuration.
+
+    Args:
+        parameters: One sample or several.
+        device: Where to compute. On the CPU samples are rendered one by one, so that a sample does not depend, by
+            a single bit, on what it is batched with.
+
+    Returns:
+        Images ``(B, C, *S)`` float32 and labels ``(B, *S)`` int64.
+
+    Example:
+        >>> config = SynthesisConfig.preset("default", shape=(32, 32), classes=4)
+        >>> image, label = render(draw(config, generator_for(seed=0, index=7)))
+        >>> image.shape, label.shape
+        (torch.Size([1, 1, 32, 32]), torch.Size([1, 32, 32]))
+    """
+    samples = [parameters] if isinstance(parameters, SampleParameters) else list(parameters)
+    device = torch.device(device)
+    with torch.no_grad():
+        if device.type == "cpu":
+            labels = torch.cat([_labels([sample], device) for sample in samples])
+        else:
+            labels = _labels(samples, device)
+        images = torch.stack([render_image(label, p) for label, p in zip(labels, samples, strict=True)])
+        return images, labels.long()
+
+
+def _labels(samples: list[SampleParameters], device: torch.device) -> torch.Tensor:
+    labels = blob_labels(samples, max(p.classes for p in samples), device)
+    for label, own in zip(labels, samples, strict=True):
+        add_structures(label, own)
+    return labels
+
+
+def synthesize(
+    config: SynthesisConfig, seed: int, indices: Sequence[int], device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw and render samples ``indices`` of the endless stream ``seed``.
+
+    Returns:
+        Images ``(B, C, *S)`` float32 and labels ``(B, *S)`` int64.
+    """
+    return render([draw(config, generator_for(seed, index)) for index in indices], device)
