@@ -1,1 +1,5 @@
-"""."""
+"""Objectives of pre-training, one file each."""
+
+from rasd_nnu.pretrain.objective.prototypes import PrototypeDisentangling, Terms
+
+__all__ = ["PrototypeDisentangling", "Terms"]

@@ -1,0 +1,110 @@
+"""Where a run happens: devices, processes and precision, by lightning-fabric."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+from rasd_nnu.errors import ConfigError, SetupError
+from rasd_nnu.pretrain.recipe import Recipe
+
+DEVICES = ("auto", "cpu", "cuda")
+_FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where to run; nothing here changes the samples.
+
+    Args:
+        device: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is one.
+        devices: Devices (processes, on the CPU) on each node.
+        nodes: Number of nodes.
+        workers: Processes that synthesise ahead on the CPU; 0 synthesises in the training process.
+
+    Raises:
+        ConfigError: If a number is out of its range or workers are asked for on a GPU.
+        SetupError: If CUDA is asked for and missing.
+    """
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ConfigError(f"device is {self.device!r}, expected one of {', '.join(DEVICES)}")
+        for name, least in (("devices", 1), ("nodes", 1), ("workers", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise SetupError("device is 'cuda', but PyTorch sees no CUDA device. Use --device cpu, or mend CUDA.")
+        if self.workers and self.accelerator == "cuda":
+            raise ConfigError(f"workers is {self.workers}, expected 0 with CUDA: samples are made on the GPU itself.")
+
+    @property
+    def accelerator(self) -> str:
+        """``cpu`` or ``cuda``."""
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return self.device
+
+    @property
+    def processes(self) -> int:
+        """Number of processes over all nodes."""
+        return self.devices * self.nodes
+
+    def best_precision(self) -> str:
+        """Return ``bf16`` where a GPU computes in it natively, else ``fp32``."""
+        native = self.accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16" if native else "fp32"
+
+
+def check_fit(recipe: Recipe, hardware: Hardware) -> None:
+    """Raise `ConfigError` if the batch cannot be shared out or the device lacks the precision."""
+    parts = hardware.processes * recipe.accumulate
+    if recipe.batch_size % parts:
+        raise ConfigError(
+            f"batch_size is {recipe.batch_size}, expected a multiple of {parts} "
+            f"({hardware.processes} processes x {recipe.accumulate} parts): it counts all devices together."
+        )
+    if hardware.accelerator == "cpu" and recipe.precision == "fp16":
+        raise ConfigError("precision is 'fp16', expected fp32 or bf16 on a CPU.")
+    if hardware.accelerator == "cuda":
+        if hardware.devices > torch.cuda.device_count():
+            raise ConfigError(f"devices is {hardware.devices}, but there are {torch.cuda.device_count()} GPUs.")
+        if recipe.precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ConfigError("precision is 'bf16', which this GPU lacks. Use fp16 or fp32.")
+
+
+def is_main_process() -> bool:
+    """Tell whether this process is the one that writes and reports; known before the others start."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def make_fabric(recipe: Recipe, hardware: Hardware) -> Fabric:
+    """Return a launched Fabric; with several processes this starts the other ones.
+
+    Raises:
+        ConfigError: As `check_fit`.
+    """
+    check_fit(recipe, hardware)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Advice to use all of a node's devices, or to start through srun: both are the user's choice.
+        warnings.filterwarnings("ignore", module=r"lightning_fabric\..*")
+        fabric = Fabric(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            num_nodes=hardware.nodes,
+            strategy="ddp" if hardware.processes > 1 else "auto",
+            precision=_FABRIC_PRECISION[recipe.precision],  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    return fabric

@@ -1,0 +1,115 @@
+"""One optimiser step: network, objective, optimiser and moving average, wherever lightning-fabric runs them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from rasd_nnu.pretrain.checkpoint import host_weights
+from rasd_nnu.pretrain.objective import PrototypeDisentangling, Terms
+from rasd_nnu.pretrain.recipe import Recipe
+
+
+class _NetworkWithObjective(nn.Module):
+    """Image and label -> terms; one module, so that processes synchronise and autocast covers both."""
+
+    def __init__(self, network: nn.Module, objective: PrototypeDisentangling, num_classes: int) -> None:
+        super().__init__()
+        self.network, self.objective, self.num_classes = network, objective, num_classes
+
+    def forward(self, image: Tensor, label: Tensor) -> Terms:
+        terms: Terms = self.objective(self.network(image), label, self.num_classes)
+        return terms
+
+
+class Learner:
+    """What training changes.
+
+    Args:
+        fabric: A launched Fabric.
+        network: Maps ``(B, C, *S)`` to features ``(B, F, *S)``.
+        recipe: The recipe.
+        num_classes: Number of classes that a label may hold.
+    """
+
+    def __init__(self, fabric: Fabric, network: nn.Module, recipe: Recipe, num_classes: int) -> None:
+        self.fabric, self.network, self.recipe, self.num_classes = fabric, network, recipe, num_classes
+        self.objective = PrototypeDisentangling(recipe.temperature, normalize=recipe.normalize)
+        network.to(fabric.device)
+        trained = [p for p in network.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay)
+        module = _NetworkWithObjective(network, self.objective, num_classes)
+        self.module, self.optimizer = fabric.setup(module, optimizer)
+        self.average = (
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+            if recipe.ema is not None
+            else None
+        )
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to keep: the moving average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def step(self, iteration: int, image: Tensor, label: Tensor) -> Tensor:
+        """Take one step.
+
+        Args:
+            iteration: Number of the step, from 0; sets the rate and the random numbers that the network may draw.
+            image: ``(B, C, *S)``, this process's share of the batch.
+            label: ``(B, *S)``.
+
+        Returns:
+            `Terms` and the norm of the gradient before clipping, ``(5,)`` on the device.
+        """
+        # Dropout depends on seed, iteration and process only: a resumed run draws what an uninterrupted one draws.
+        torch.manual_seed(((self.recipe.seed * 1_000_003 + iteration) * 65_537 + self.fabric.global_rank) % 2**63)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(iteration)
+        parts = self.recipe.accumulate
+        rows = []
+        for k, (x, y) in enumerate(zip(image.chunk(parts), label.chunk(parts), strict=True)):
+            with self.fabric.no_backward_sync(self.module, enabled=k < parts - 1):
+                terms = self.module(x, y)
+                self.fabric.backward(terms.total / parts)
+            rows.append(torch.stack(terms).detach())
+        norm = self.fabric.clip_gradients(
+            self.module, self.optimizer, max_norm=self.recipe.clip or math.inf, error_if_nonfinite=False
+        )
+        assert norm is not None
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return torch.cat([torch.stack(rows).mean(0), norm.reshape(1).float()])
+
+    @torch.no_grad()
+    def regions(self, image: Tensor, label: Tensor) -> Tensor:
+        """Return the class of the nearest prototype of every voxel ``(B, *S)``, to look at."""
+        self.network.eval()
+        with self.fabric.autocast():
+            features = self.network(image)
+        self.network.train()
+        return self.objective.nearest(features, label, self.num_classes)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run needs, as tensors and plain values."""
+        return {
+            "network": host_weights(self.network),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore `state`."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])

@@ -1,0 +1,110 @@
+"""Pre-train a network on an endless stream of synthetic samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasd_nnu.errors import ConfigError
+from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.pretrain.hardware import Hardware, check_fit, make_fabric
+from rasd_nnu.pretrain.progress import Display, Silent
+from rasd_nnu.pretrain.recipe import Recipe
+from rasd_nnu.pretrain.resume import identity, prepare_output
+from rasd_nnu.pretrain.run import Run
+from rasd_nnu.pretrain.synthesis import SynthesisConfig
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """How a run ended.
+
+    Args:
+        checkpoint: The checkpoint.
+        iterations: Iterations done, in all parts of a resumed run.
+        stopped_by: Name of the signal that stopped it early, or None.
+        final_losses: Means of the last 5 % of the iterations, by `history.COLUMNS`.
+        seconds: Wall time of all parts.
+        synthesis_share: Share of a step's time spent waiting for samples, or None if not measured.
+    """
+
+    checkpoint: Path
+    iterations: int
+    stopped_by: str | None
+    final_losses: dict[str, float]
+    seconds: float
+    synthesis_share: float | None
+
+
+def pretrain(
+    target: NetworkTarget,
+    config: SynthesisConfig,
+    recipe: Recipe,
+    out: Path,
+    *,
+    hardware: Hardware | None = None,
+    save_every: int = 1000,
+    report_every: int = 10,
+    overwrite: bool = False,
+    resume: bool = False,
+    display: Display | None = None,
+) -> PretrainResult:
+    """Pre-train the network of ``target`` and write its checkpoint to ``out``.
+
+    Beside ``out``: ``<stem>.resume.pth`` (to go on from), ``<stem>.run_report.json``, ``<stem>.tensorboard/``.
+    SIGTERM, SIGUSR1 and Ctrl-C end the run after the iteration at hand, saved. On the CPU a run that was stopped
+    or killed goes on to exactly the losses of an uninterrupted one.
+
+    Args:
+        target: The network.
+        config: What to synthesise, of the target's patch size and channels.
+        recipe: How to train.
+        out: The checkpoint, a ``.pth`` file.
+        hardware: Where to run.
+        save_every: Iterations between two saves.
+        report_every: Iterations between two reports, and between two checks for non-finite losses.
+        overwrite: Replace an earlier checkpoint.
+        resume: Go on from the resume file, if there is one.
+        display: Watches the run, in the main process only.
+
+    Raises:
+        ConfigError: If configuration, target and hardware do not fit together, or the batch not into memory.
+        CheckpointError: If the output exists, cannot be written or belongs to another run.
+        DivergenceError: If a loss is not finite.
+    """
+    hardware = hardware or Hardware()
+    _check_request(target, config, recipe, hardware, save_every=save_every, report_every=report_every)
+    # Before the other processes start, so that a refusal is told once.
+    state = prepare_output(out, identity(target, config, recipe), recipe, overwrite=overwrite, resume=resume)
+    fabric = make_fabric(recipe, hardware)
+    watcher = display if display is not None and fabric.is_global_zero else Silent()
+    try:
+        run = Run(target, config, recipe, out, hardware, state, fabric, watcher)
+        stopped_by = run.train(save_every, report_every)
+    finally:
+        watcher.close()
+    fabric.barrier()
+    return PretrainResult(
+        checkpoint=out,
+        iterations=run.history.settled,
+        stopped_by=stopped_by,
+        final_losses=run.history.final(),
+        seconds=run.timer.seconds,
+        synthesis_share=run.timer.synthesis_share,
+    )
+
+
+def _check_request(
+    target: NetworkTarget, config: SynthesisConfig, recipe: Recipe, hardware: Hardware, **every: int
+) -> None:
+    """Raise `ConfigError` where the parts of a request contradict each other."""
+    for name, asked, planned in (
+        ("shape", config.shape, target.patch_size),
+        ("channels", config.channels, target.input_channels),
+    ):
+        if asked != planned:
+            raise ConfigError(f"{name} of the synthesis is {asked}, expected the network's {planned}.")
+    for name, value in every.items():
+        if value < 1:
+            raise ConfigError(f"{name} is {value}, expected at least 1")
+    check_fit(recipe, hardware)

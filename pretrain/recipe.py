@@ -1,0 +1,97 @@
+"""What decides the weights of a run besides network and data: the recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rasd_nnu.errors import ConfigError, did_you_mean
+
+SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to pre-train. The defaults are the paper's (section 4.3) and, where it is silent, its code's.
+
+    Args:
+        iterations: Optimiser steps.
+        batch_size: Samples a step, over all devices together; the paper has 2 in 3D and 16 in 2D.
+        lr: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
+        schedule: ``constant`` (the paper), or ``cosine`` down to zero at the last iteration.
+        warmup: Iterations over which the rate rises linearly to ``lr``.
+        clip: Largest norm of the gradient, or None for no clipping.
+        precision: ``fp32``, or mixed ``bf16`` or ``fp16``.
+        accumulate: Parts that a device works through its share of the batch in, to save memory. Part of neither
+            the samples nor the loss.
+        ema: Decay of a moving average of the weights, which the checkpoint then holds, or None.
+        seed: Seed of the samples and of the initial weights.
+        temperature: tau of the objective.
+        normalize: Compare features on the unit sphere (not in the paper).
+
+    Raises:
+        ConfigError: If a value is out of its range.
+    """
+
+    iterations: int = 600_000
+    batch_size: int = 2
+    lr: float = 1e-5
+    weight_decay: float = 0.01
+    schedule: str = "constant"
+    warmup: int = 0
+    clip: float | None = None
+    precision: str = "fp32"
+    accumulate: int = 1
+    ema: float | None = None
+    seed: int = 0
+    temperature: float = 0.07
+    normalize: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size", "accumulate"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("weight_decay", "warmup", "seed"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("lr", "temperature"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "above 0")
+        self._require("clip", self.clip is None or self.clip > 0, "above 0 (leave it out for no clipping)")
+        self._require("ema", self.ema is None or 0 < self.ema < 1, "between 0 and 1, such as 0.999")
+        self._require("warmup", self.warmup < self.iterations, f"below the {self.iterations} iterations")
+        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            value = getattr(self, name)
+            self._require(name, value in known, f"one of {', '.join(known)}.{did_you_mean(value, known)}")
+
+    def _require(self, name: str, good: bool, expected: str) -> None:
+        if not good:
+            raise ConfigError(f"{name} is {getattr(self, name)!r}, expected {expected}")
+
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+        if iteration < self.warmup:
+            return self.lr * (iteration + 1) / self.warmup
+        if self.schedule == "constant":
+            return self.lr
+        done = (iteration - self.warmup) / (self.iterations - self.warmup)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * done))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Build a recipe from `to_dict`'s result.
+
+        Raises:
+            ConfigError: If a key is unknown or a value out of its range.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"unknown entry {key!r} of the recipe.{did_you_mean(key, known)}")
+        return cls(**values)

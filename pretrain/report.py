@@ -1,0 +1,88 @@
+"""What a checkpoint and its run report say about how they were made."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from rasd_nnu.errors import CheckpointError
+from rasd_nnu.pretrain.hardware import Hardware
+from rasd_nnu.pretrain.history import History
+from rasd_nnu.pretrain.recipe import Recipe
+from rasd_nnu.pretrain.synthesis import SynthesisConfig
+from rasd_nnu.pretrain.timing import StepTimer
+
+_PACKAGES = ("rasd-nnu", "torch", "nnunetv2", "dynamic-network-architectures", "lightning-fabric", "numpy")
+
+
+def report_path(checkpoint: Path) -> Path:
+    """Return the path of the run report beside a checkpoint."""
+    return checkpoint.with_name(f"{checkpoint.stem}.run_report.json")
+
+
+def run_details(
+    config: SynthesisConfig,
+    recipe: Recipe,
+    hardware: Hardware,
+    fabric: Fabric,
+    history: History,
+    timer: StepTimer,
+) -> dict[str, Any]:
+    """Return the ``rasd`` details of a checkpoint after ``history.settled`` iterations, plain values only."""
+    samples = history.settled * recipe.batch_size
+    return {
+        "synthesis": config.to_dict(),
+        "objective": {
+            "name": "prototype_disentangling",
+            "temperature": recipe.temperature,
+            "reduction": "mean",
+            "normalize": recipe.normalize,
+        },
+        "recipe": recipe.to_dict(),
+        "seed": recipe.seed,
+        "iterations": history.settled,
+        "finished": history.settled == recipe.iterations,
+        "samples_seen": samples,
+        "samples_different": samples,  # every iteration draws samples of its own
+        "final_losses": history.final(),
+        "curve": history.curve(),
+        "versions": {
+            "python": sys.version.split()[0],
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        "hardware": {"device": _device_name(fabric.device), "processes": hardware.processes},
+        "seconds": timer.seconds,
+        "synthesis_share": timer.synthesis_share,
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def write_report(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a run report as JSON, atomically.
+
+    Raises:
+        CheckpointError: If the disk is full or the folder cannot be written.
+    """
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w") as file:
+            json.dump(content, file, indent=2)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise CheckpointError(f"could not write {path} ({error}). Free space or choose another --out.") from error

@@ -1,0 +1,112 @@
+"""The file that a run goes on from, and the check that it is the same run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rasd_nnu.errors import CheckpointError
+from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.pretrain.checkpoint import resume_path, safe_load
+from rasd_nnu.pretrain.recipe import Recipe
+from rasd_nnu.pretrain.synthesis import SynthesisConfig
+
+#: Version of the resume file.
+RESUME_VERSION = 1
+
+
+def identity(target: NetworkTarget, config: SynthesisConfig, recipe: Recipe) -> dict[str, Any]:
+    """Return everything that decides a run's losses, as JSON values."""
+    values: dict[str, Any] = {
+        "architecture": target.architecture,
+        "input_channels": target.input_channels,
+        "patch_size": target.patch_size,
+        "synthesis": config.to_dict(),
+        "recipe": recipe.to_dict(),
+    }
+    # Memory only; and a constant rate does not know how long the run will be.
+    values["recipe"].pop("accumulate")
+    if recipe.schedule == "constant":
+        values["recipe"].pop("iterations")
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def prepare_output(
+    out: Path, asked: dict[str, Any], recipe: Recipe, *, overwrite: bool, resume: bool
+) -> dict[str, Any] | None:
+    """Check that ``out`` may be written, and return the state to go on from.
+
+    Args:
+        out: The checkpoint to write.
+        asked: `identity` of the run.
+        recipe: Its recipe.
+        overwrite: Whether an earlier checkpoint may be replaced.
+        resume: Whether to go on from the resume file beside ``out``; without one, and without a checkpoint, a new
+            run starts, so that the same command can be queued again and again.
+
+    Raises:
+        CheckpointError: If the output exists, cannot be written, or belongs to another run.
+    """
+    if resume and overwrite:
+        raise CheckpointError("--resume and --overwrite exclude each other. Choose one.")
+    if out.suffix != ".pth" or out.is_dir():
+        raise CheckpointError(f"--out is {out}, expected a file name that ends in .pth, such as {out / 'rasd.pth'}")
+    state = resume_path(out)
+    if resume and state.is_file():
+        _check_writable(out.parent)
+        return load_resume(state, asked, recipe)
+    if out.exists() and resume:
+        raise CheckpointError(
+            f"there is no resume file {state} beside {out}. Start anew with --overwrite, or give another --out."
+        )
+    for path in (out, state):
+        if path.exists() and not overwrite:
+            raise CheckpointError(
+                f"{path} exists. Use --resume to go on with it, --overwrite to replace it, or give another --out."
+            )
+    _check_writable(out.parent)
+    return None
+
+
+def load_resume(path: Path, asked: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Read a resume file of the same run.
+
+    Raises:
+        CheckpointError: If it is damaged or belongs to another run; the message names the first difference.
+    """
+    state = safe_load(path)
+    if state.get("resume_version") != RESUME_VERSION:
+        raise CheckpointError(f"{path} is no resume file of version {RESUME_VERSION}. Start anew with --overwrite.")
+    for key, there, here in _differences(state["identity"], asked):
+        raise CheckpointError(
+            f"{path} belongs to another run: {key} is {there!r} there and {here!r} now. "
+            "Ask for the same, or start anew with --overwrite."
+        )
+    if state["iteration"] > recipe.iterations:
+        raise CheckpointError(
+            f"{path} is at iteration {state['iteration']}, beyond the {recipe.iterations} asked for. "
+            "Raise --iterations, or start anew with --overwrite."
+        )
+    return state
+
+
+def _differences(there: Any, here: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted name and both values of each entry that differs."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in [*there, *(k for k in here if k not in there)]:
+            yield from _differences(there.get(key), here.get(key), f"{prefix}.{key}" if prefix else key)
+    elif there != here:
+        yield prefix, there, here
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CheckpointError(f"cannot write to {folder} ({error}). Choose another --out.") from None

@@ -1,0 +1,61 @@
+"""Parsing of options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rasd_nnu.errors import ConfigError
+
+
+def parse_dims(text: str) -> int:
+    """Turn ``2d`` or ``3d`` into 2 or 3."""
+    if text not in ("2d", "3d"):
+        raise ConfigError(f"unknown dimension {text!r}, expected 2d or 3d.")
+    return int(text[0])
+
+
+def parse_numbers(text: str, option: str, kind: type[int] | type[float] = int) -> tuple[Any, ...]:
+    """Turn ``64,64,32`` (or ``64x64x32``) into numbers.
+
+    Raises:
+        ConfigError: If a part is not a number.
+    """
+    try:
+        return tuple(kind(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        raise ConfigError(f"{option} is {text!r}, expected numbers separated by commas, as 64,64,32.") from None
+
+
+def parse_classes(text: str) -> int | tuple[int, int]:
+    """Turn ``8``, or a range as ``4-12``, into a number of classes."""
+    low, dash, high = text.partition("-")
+    if not low.isdigit() or (dash and not high.isdigit()):
+        raise ConfigError(f"--classes is {text!r}, expected a number or a range, as 8 or 4-12.")
+    return (int(low), int(high)) if dash else int(low)
+
+
+def parse_overrides(items: list[str]) -> dict[str, Any]:
+    """Turn ``blur.sigma=[0,2,vox]`` items into overrides of a preset."""
+    import yaml
+
+    overrides = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set got {item!r}, expected group.key=value, as 'blur.sigma=[0,2,vox]'.")
+        try:
+            overrides[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {key} has the value {value!r}, expected YAML, as [0, 2, vox].") from None
+    return overrides
+
+
+def refuse_existing(path: Path, overwrite: bool, option: str = "--out") -> None:
+    """Raise an error if ``path`` exists and may not be overwritten.
+
+    Raises:
+        ConfigError: With the mend, ``--overwrite`` or another path.
+    """
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists. Give --overwrite, or another {option}.")

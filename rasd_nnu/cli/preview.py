@@ -1,0 +1,56 @@
+"""``rasd_nnu preview``: a sheet of synthetic samples, or the samples as NIfTI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rasd_nnu.cli.options import parse_dims, parse_numbers, parse_overrides, refuse_existing
+
+
+def command(
+    dims: Annotated[str, typer.Option("-d", "--dims", help="2d or 3d.")] = "2d",
+    preset: Annotated[str, typer.Option(help="default, paper or released.")] = "default",
+    classes: Annotated[str, typer.Option(help="Class counts, one row each.")] = "4,8,16",
+    shape: Annotated[str | None, typer.Option(help="Voxels, as 128,128,128; default 256^2 or 96^3.")] = None,
+    spacing: Annotated[str | None, typer.Option(help="Voxel spacing in mm, as 3,1,1; default 1.")] = None,
+    channels: Annotated[int, typer.Option(help="Channels; three are shown as colours.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, help="Samples a row, or pairs to write.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a prior: 'blur.sigma=[0,2,vox]'.")] = None,
+    out: Annotated[Path | None, typer.Option(help="PNG to write; default rasd_preview_<dims>_<preset>.png.")] = None,
+    nifti: Annotated[Path | None, typer.Option(help="Write pairs (first class count) into this folder.")] = None,
+    explain: Annotated[bool, typer.Option(help="Print every prior with its range and unit, and stop.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
+) -> None:
+    """Show what the network will be pre-trained on: images beside labels, with and without deformation."""
+    from rasd_nnu.pretrain.preview import explain as explain_config
+    from rasd_nnu.pretrain.preview import picture_sheet, write_nifti
+    from rasd_nnu.pretrain.synthesis import SynthesisConfig
+
+    axes = parse_dims(dims)
+    counts = parse_numbers(classes, "--classes")
+    config = SynthesisConfig.preset(
+        preset,
+        shape=parse_numbers(shape, "--shape") if shape else ((256,) * 2 if axes == 2 else (96,) * 3),
+        spacing=parse_numbers(spacing, "--spacing", float) if spacing else None,
+        classes=counts[0],
+        channels=channels,
+        overrides=parse_overrides(changes or []),
+    )
+    if explain:
+        for key, value in explain_config(config):
+            typer.echo(f"{key:32} {value}")
+        return
+    if nifti is not None:
+        refuse_existing(nifti, overwrite, "--nifti")
+        written = write_nifti(config, nifti, samples, seed)
+        typer.echo(f"wrote {len(written)} files to {nifti}")
+        return
+    path = out or Path(f"rasd_preview_{dims}_{preset}.png")
+    refuse_existing(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture_sheet(config, counts, samples, seed).savefig(path, dpi=110)
+    typer.echo(f"wrote {path}")
