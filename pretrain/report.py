@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from rasd_nnu.errors import CheckpointError
+from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.recipe import Recipe
@@ -63,6 +65,21 @@ def run_details(
         "seconds": timer.seconds,
         "synthesis_share": timer.synthesis_share,
     }
+
+
+def describe(target: NetworkTarget, config: SynthesisConfig, recipe: Recipe, network: nn.Module, fabric: Fabric) -> str:
+    """Return the lines that a run starts with."""
+    name = target.architecture["network_class_name"].rpartition(".")[2]
+    planned = f"planned for {target.dataset} {target.plans} {target.configuration}" if target.dataset else "standard"
+    parameters = sum(p.numel() for p in network.parameters())  # a shared parameter counts once
+    shape, classes = " x ".join(map(str, config.shape)), config.classes
+    return (
+        f"network  {name}, {planned}, {parameters / 1e6:.2f} M parameters\n"
+        f"samples  {shape}, {config.channels} channel(s), {classes} classes, preset {config.name}, "
+        f"{recipe.iterations * recipe.batch_size} different ones\n"
+        f"recipe   {recipe.iterations} iterations of {recipe.batch_size}, AdamW {recipe.lr:g} {recipe.schedule}, "
+        f"{recipe.precision} on {fabric.world_size} x {_device_name(fabric.device)}, seed {recipe.seed}"
+    )
 
 
 def _device_name(device: torch.device) -> str:

@@ -22,7 +22,7 @@ from rasd_nnu.pretrain.monitor import Monitor
 from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.pretrain.progress import Display, Status
 from rasd_nnu.pretrain.recipe import Recipe
-from rasd_nnu.pretrain.report import report_path, run_details, write_report
+from rasd_nnu.pretrain.report import describe, report_path, run_details, write_report
 from rasd_nnu.pretrain.resume import RESUME_VERSION, identity
 from rasd_nnu.pretrain.stream import Batches, Share, stream
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
@@ -64,6 +64,9 @@ class Run:
         self.start = self.history.settled
         self.timer = StepTimer(fabric.device, state["seconds"] if state else 0.0)
         self._began = self.timer.seconds
+        watcher.message(describe(target, config, recipe, self.learner.network, fabric))
+        if self.start:
+            watcher.message(f"goes on after iteration {self.start}")
         self.monitor: Monitor | None = None
         if fabric.is_global_zero:
             _remove_unfinished_files(out)
@@ -97,7 +100,7 @@ class Run:
             self.monitor.close()
         return stopped_by
 
-    def _samples(self) -> Generator[tuple[Tensor, Tensor]]:
+    def _samples(self) -> Generator[tuple[Tensor, Tensor], None, None]:
         share = Share(self.recipe.batch_size, self.fabric.global_rank, self.fabric.world_size)
         batches = Batches(self.config, self.recipe.seed, share, self.fabric.device)
         return stream(batches, self.start, self.recipe.iterations, self.hardware.workers)

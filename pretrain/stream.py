@@ -55,7 +55,7 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def stream(batches: Batches, start: int, stop: int, workers: int = 0) -> Generator[tuple[Tensor, Tensor]]:
+def stream(batches: Batches, start: int, stop: int, workers: int = 0) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Yield the batches of iterations ``start .. stop - 1`` in order.
 
     Args:

@@ -1,1 +1,1 @@
-"""."""
+"""Specs of magnetic resonance tasks."""

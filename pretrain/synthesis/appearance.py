@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Sequence
+
 import torch
 
-from rasd_nnu.pretrain.synthesis.draw import BiasParameters, SampleParameters, bias_nodes
-from rasd_nnu.pretrain.synthesis.lattice import along_axes, gaussian_matrix, linear_matrix, thick_slice_matrix
+from rasd_nnu.pretrain.synthesis.draw import BiasParameters, SampleParameters
+from rasd_nnu.pretrain.synthesis.lattice import along_axes, along_axis, linear_matrix, thick_slice_matrix
 
 _EPSILON = 1e-8
 
@@ -56,11 +58,8 @@ def _regions(
         mean[0], std[0] = parameters.background_mean[channel], 0.0
     image = torch.take(mean.to(flat.device), flat.long())
     if parameters.partial_volume > 0:
-        matrices = [
-            gaussian_matrix(n, parameters.partial_volume / s).to(flat.device)
-            for n, s in zip(config.shape, config.spacing, strict=True)
-        ]
-        image = along_axes(image.reshape(config.shape), matrices).reshape(-1)
+        sigmas = [parameters.partial_volume / s for s in config.spacing]
+        image = gaussian_blur(image.reshape(config.shape), sigmas).reshape(-1)
     if bool((std > 0).any()):
         noise = torch.randn(flat.shape, generator=generator, device=flat.device)
         image.addcmul_(torch.take(std.to(flat.device), flat.long()), noise)
@@ -68,16 +67,11 @@ def _regions(
 
 
 def bias_field(bias: BiasParameters, shape: tuple[int, ...], channel: int, device: torch.device) -> torch.Tensor:
-    """Return exp(b), b being smoothed noise scaled to a maximum (neurite's bias field).
-
-    Smoothing and upsampling are one matrix an axis: rows of a Gaussian at the voxels' places among the nodes.
-    """
-    nodes = bias.noise.shape[1:]
-    matrices = []
-    for n, g, sigma in zip(shape, nodes, bias.sigma, strict=True):
-        step = (g - 1) / (n - 1)
-        matrices.append((linear_matrix(n, g, step) @ gaussian_matrix(g, sigma * step)).to(device))
-    smooth = along_axes(bias.noise[channel].to(device), matrices)
+    """Return exp(b), b being smooth noise scaled to a maximum (neurite's bias field), ``(*S)``."""
+    matrices = [
+        linear_matrix(n, g, (g - 1) / (n - 1)).to(device) for n, g in zip(shape, bias.field.shape[1:], strict=True)
+    ]
+    smooth = along_axes(bias.field[channel].to(device), matrices)
     peak = float(bias.peak[channel])
     return smooth.mul_(peak / smooth.amax().clamp(min=_EPSILON)).exp_()
 
@@ -104,16 +98,38 @@ def _add_noise(image: torch.Tensor, parameters: SampleParameters, generator: tor
     return image.addcmul_(noise(), std)
 
 
+def gaussian_blur(image: torch.Tensor, sigmas: Sequence[float]) -> torch.Tensor:
+    """Blur with a Gaussian cut off at three standard deviations; at the border, what lies outside has no weight.
+
+    Args:
+        image: ``(*S)``.
+        sigmas: Standard deviation in voxels, an axis; 0 leaves the axis as it is.
+    """
+    for axis, sigma in enumerate(sigmas):
+        n = image.shape[axis]
+        radius = min(math.ceil(3 * sigma), n - 1)
+        weights = [math.exp(-0.5 * (k / sigma) ** 2) for k in range(1, radius + 1)] if sigma > 0 else []
+        if not weights:
+            continue
+        total = torch.ones(n)
+        blurred = image.clone()
+        for k, weight in enumerate(weights, start=1):
+            blurred.narrow(axis, 0, n - k).add_(image.narrow(axis, k, n - k), alpha=weight)
+            blurred.narrow(axis, k, n - k).add_(image.narrow(axis, 0, n - k), alpha=weight)
+            total[: n - k] += weight
+            total[k:] += weight
+        image = blurred.div_(total.to(image.device).reshape(-1, *[1] * (image.ndim - axis - 1)))
+    return image
+
+
 def _resolution(image: torch.Tensor, parameters: SampleParameters) -> torch.Tensor:
-    """Blur and average into thick slices, S(K * x) of eq. 4: one matrix an axis."""
-    matrices = [gaussian_matrix(n, sigma) for n, sigma in zip(image.shape, parameters.blur, strict=True)]
-    if parameters.slice_thickness > 1:
-        axis = parameters.slice_axis
-        thick = thick_slice_matrix(image.shape[axis], parameters.slice_thickness, parameters.slice_offset)
-        matrices[axis] = thick @ matrices[axis]
-    elif not any(parameters.blur):
+    """Blur and average into thick slices, S(K * x) of eq. 4."""
+    image = gaussian_blur(image, parameters.blur)
+    if parameters.slice_thickness <= 1:
         return image
-    return along_axes(image, [matrix.to(image.device) for matrix in matrices])
+    axis = parameters.slice_axis
+    slices = thick_slice_matrix(image.shape[axis], parameters.slice_thickness, parameters.slice_offset)
+    return along_axis(image, slices.to(image.device), axis - image.ndim)
 
 
 def _minmax(image: torch.Tensor) -> torch.Tensor:
@@ -142,11 +158,9 @@ def normalise(image: torch.Tensor, scheme: str) -> torch.Tensor:
 
 
 def _moments(image: torch.Tensor) -> tuple[float, float]:
-    """Return mean and standard deviation, on the CPU by numpy, whose result does not depend on the thread count."""
-    if image.device.type == "cpu":
-        values = image.numpy()
-        return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-    return float(image.mean(dtype=torch.float64)), float(image.double().std(correction=0))
+    """Return mean and standard deviation."""
+    values = image.double()
+    return float(values.mean()), float(values.std(correction=0))
 
 
 def _percentiles(image: torch.Tensor) -> tuple[float, float]:
@@ -156,6 +170,3 @@ def _percentiles(image: torch.Tensor) -> tuple[float, float]:
     count = values.numel()
     ordered = values.sort().values
     return float(ordered[int(0.005 * (count - 1))]), float(ordered[int(0.995 * (count - 1))])
-
-
-__all__ = ["bias_field", "bias_nodes", "normalise", "render_image"]

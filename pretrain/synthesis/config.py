@@ -24,12 +24,6 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigError(_one_line(type(self), error)) from None
-
 
 def _one_line(model: type[BaseModel], error: ValidationError) -> str:
     """Turn pydantic's first complaint into: key, what is wrong, what was got, the nearest valid key."""
@@ -37,7 +31,7 @@ def _one_line(model: type[BaseModel], error: ValidationError) -> str:
     path = [part for part in first["loc"] if isinstance(part, str)]
     key = ".".join(path) or model.__name__
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r}."
+        return f"{key}: {first['msg'].removeprefix('Value error, ').rstrip('.')}, got {first.get('input')!r}."
     group: Any = model
     for part in path[:-1]:
         group = group.model_fields[part].annotation
@@ -76,7 +70,7 @@ class Range(BaseModel):
 def _checked(units: tuple[str, ...], lowest: float, highest: float) -> Callable[[Range], Range]:
     def check(value: Range) -> Range:
         if value.unit not in units:
-            raise ValueError(f"expected a unit of {', '.join(units)}{did_you_mean(value.unit, units)}")
+            raise ValueError(f"expected a unit of {', '.join(units)}.{did_you_mean(value.unit, units)}")
         if value.low < lowest or value.high > highest:
             raise ValueError(f"expected values from {lowest:g} to {highest:g} {value.unit}")
         return value
@@ -246,6 +240,12 @@ class SynthesisConfig(Frozen):
     channels: Annotated[int, Field(ge=1, le=64)] = 1
     normalization: tuple[str, ...] = ()
     priors: Priors
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_one_line(type(self), error)) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
+from scipy.special import ndtri_exp
 
 from rasd_nnu.pretrain.synthesis.config import Range, SynthesisConfig
 from rasd_nnu.pretrain.synthesis.lattice import Lattice
@@ -18,10 +20,9 @@ _FWHM_PER_SIGMA = 2.3548
 
 @dataclass(frozen=True)
 class BiasParameters:
-    """White noise ``(C, *G)`` on a lattice, its smoothing ``sigma`` in voxels an axis, and the maximum ``(C,)``."""
+    """Smooth noise ``(C, *G)`` on a lattice whose border is that of the image, and its maximum ``(C,)``."""
 
-    noise: torch.Tensor
-    sigma: tuple[float, ...]
+    field: torch.Tensor
     peak: torch.Tensor
 
 
@@ -214,24 +215,19 @@ def _draw_regions(dice: _Dice, classes: int) -> tuple[torch.Tensor, torch.Tensor
 
 def _draw_bias(dice: _Dice) -> BiasParameters:
     prior, config = dice.config.priors.bias, dice.config
-    sigma = tuple(dice.length_vox(prior.fwhm, axis) / _FWHM_PER_SIGMA for axis in range(config.dims))
-    step = tuple(min(1.0, _BIAS_NODES_PER_SIGMA / max(s, 1e-3)) for s in sigma)
-    nodes = bias_nodes(config.shape, step)
+    sigma = [dice.length_vox(prior.fwhm, axis) / _FWHM_PER_SIGMA for axis in range(config.dims)]
+    steps = [min(1.0, _BIAS_NODES_PER_SIGMA / max(s, 1e-3)) for s in sigma]  # of a voxel, in nodes
+    nodes = [math.ceil((n - 1) * step) + 1 for n, step in zip(config.shape, steps, strict=True)]
     peak = dice.uniforms(prior.peak, config.channels)
     if prior.peak_of_white_noise:
         # The maximum of n independent normals is drawn through its distribution function, Phi^n.
-        peak *= _maximum_of_normals(dice.generator, int(np.prod(config.shape)))
-    return BiasParameters(dice.normals(config.channels, *nodes), sigma, peak)
-
-
-def bias_nodes(shape: Sequence[int], step: Sequence[float]) -> tuple[int, ...]:
-    """Return the nodes of the bias noise's lattice, ``step`` being the voxels' distance in nodes."""
-    return tuple(int(np.ceil((n - 1) * s)) + 1 for n, s in zip(shape, step, strict=True))
+        peak *= _maximum_of_normals(dice.generator, math.prod(config.shape))
+    noise = dice.generator.standard_normal((config.channels, *nodes))
+    smooth = gaussian_filter(noise, (0, *[s * step for s, step in zip(sigma, steps, strict=True)]), mode="nearest")
+    return BiasParameters(torch.from_numpy(smooth.astype(np.float32)), peak)
 
 
 def _maximum_of_normals(generator: np.random.Generator, count: int) -> float:
-    from scipy.special import ndtri_exp
-
     return float(ndtri_exp(np.log(generator.random()) / count))
 
 

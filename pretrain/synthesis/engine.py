@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -39,8 +40,21 @@ def render(
             labels = torch.cat([_labels([sample], device) for sample in samples])
         else:
             labels = _labels(samples, device)
-        images = torch.stack([render_image(label, p) for label, p in zip(labels, samples, strict=True)])
+        # Sums of floats depend on how threads share them, label maps do not: images are rendered by one thread, so
+        # that a sample is the same to the last bit whatever the number of threads or worker processes.
+        with _one_thread() if device.type == "cpu" else nullcontext():
+            images = torch.stack([render_image(label, p) for label, p in zip(labels, samples, strict=True)])
         return images, labels.long()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _labels(samples: list[SampleParameters], device: torch.device) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,21 +46,6 @@ def linear_matrix(voxels: int, nodes: int, step: float) -> torch.Tensor:
     return torch.from_numpy(matrix.astype(np.float32))
 
 
-def gaussian_matrix(voxels: int, sigma: float) -> torch.Tensor:
-    """Return the ``(voxels, voxels)`` matrix of a Gaussian blur; the rows sum to 1, also at the border.
-
-    Args:
-        voxels: Length of the axis.
-        sigma: Standard deviation in voxels; 0 gives the identity.
-    """
-    if sigma <= 0:
-        return torch.eye(voxels)
-    distance = np.arange(voxels)[:, None] - np.arange(voxels)[None, :]
-    matrix = np.exp(-0.5 * (distance / sigma) ** 2)
-    matrix[np.abs(distance) > math.ceil(4 * sigma)] = 0
-    return torch.from_numpy((matrix / matrix.sum(1, keepdims=True)).astype(np.float32))
-
-
 def thick_slice_matrix(voxels: int, thickness: float, offset: float) -> torch.Tensor:
     """Return the ``(voxels, voxels)`` matrix that averages into thick slices and interpolates back.
 
@@ -83,24 +69,28 @@ def thick_slice_matrix(voxels: int, thickness: float, offset: float) -> torch.Te
     return torch.from_numpy((back @ average).astype(np.float32))
 
 
-def along_axes(volume: torch.Tensor, matrices: list[torch.Tensor]) -> torch.Tensor:
+def along_axis(volume: torch.Tensor, matrix: torch.Tensor, axis: int) -> torch.Tensor:
+    """Apply ``matrix`` ``(m, n)`` along one axis of length n, counted from the end (-1 is the last)."""
+    shape = list(volume.shape)
+    shape[axis] = len(matrix)
+    if axis == -1:
+        # Batched on purpose: one large product is split over threads in ways that change the last bits.
+        flat = volume.reshape(-1, *volume.shape[-2:])
+        return torch.bmm(flat, matrix.T.expand(len(flat), -1, -1)).reshape(shape)
+    inner = math.prod(shape[axis + 1 :])
+    return torch.matmul(matrix, volume.reshape(-1, matrix.shape[1], inner)).reshape(shape)
+
+
+def along_axes(volume: torch.Tensor, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
     """Apply a matrix along each of the last axes of ``volume``.
 
     Args:
         volume: ``(*, n_1, ..., n_d)``.
-        matrices: ``(*, m_k, n_k)`` an axis, or with leading axes that broadcast against those of ``volume``.
+        matrices: ``(m_k, n_k)`` an axis.
 
     Returns:
         ``(*, m_1, ..., m_d)``.
     """
-    axes = len(matrices)
-    for axis, matrix in enumerate(matrices):
-        if axis == axes - 1:
-            volume = volume @ matrix.transpose(-1, -2)
-        else:
-            lead, rest = volume.shape[: volume.ndim - axes + axis], volume.shape[volume.ndim - axes + axis + 1 :]
-            rows = volume.shape[volume.ndim - axes + axis]
-            flat = volume.reshape(*lead, rows, math.prod(rest))
-            extra = matrix.reshape(matrix.shape[:-2] + (1,) * (len(lead) - matrix.ndim + 2) + matrix.shape[-2:])
-            volume = (extra @ flat).reshape(*lead, matrix.shape[-2], *rest)
+    for axis, matrix in zip(range(-len(matrices), 0), matrices, strict=True):
+        volume = along_axis(volume, matrix, axis)
     return volume

@@ -1,1 +1,21 @@
-"""."""
+"""From pre-trained weights to a planned network, with a report on every tensor."""
+
+from __future__ import annotations
+
+from rasd_nnu.transfer.adapt import plan_transfer, transfer_weights, unwrap
+from rasd_nnu.transfer.locate import Source, checkpoint_for, open_source
+from rasd_nnu.transfer.report import TensorEntry, TransferReport
+from rasd_nnu.transfer.tensors import DistinctTensor, distinct_tensors
+
+__all__ = [
+    "DistinctTensor",
+    "Source",
+    "TensorEntry",
+    "TransferReport",
+    "checkpoint_for",
+    "distinct_tensors",
+    "open_source",
+    "plan_transfer",
+    "transfer_weights",
+    "unwrap",
+]

@@ -1,0 +1,157 @@
+"""Find the summaries of an arm, in nnU-Net's results or in a given folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rasd_nnu.compare.pairing import listing
+from rasd_nnu.errors import CompareError
+from rasd_nnu.trainers.names import GRAMMAR, parse_name
+
+SCRATCH = "scratch"
+SUMMARY = Path("validation", "summary.json")
+
+
+def fold_summaries(model: Path) -> dict[str, Path]:
+    """Return fold -> summary of a model folder, in numeric order.
+
+    Fold ``all`` is not among them, as it validates on its own training cases.
+    """
+    found = {path.parent.parent.name.removeprefix("fold_"): path for path in model.glob(f"fold_*/{SUMMARY}")}
+    return {fold: found[fold] for fold in sorted(filter(str.isdecimal, found), key=int)}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What nnU-Net names the output folder of one training by.
+
+    Args:
+        results: The folder ``nnUNet_results``.
+        dataset: Full name of the data set, such as ``Dataset004_Hippocampus``.
+        trainer: Name of the trainer class.
+        plans: Plans name.
+        configuration: Configuration, such as ``3d_fullres``.
+    """
+
+    results: Path
+    dataset: str
+    trainer: str
+    plans: str
+    configuration: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the model."""
+        return self.results / self.dataset / f"{self.trainer}__{self.plans}__{self.configuration}"
+
+    def summary(self, fold: str) -> Path:
+        """Return where the validation of a fold writes its summary."""
+        return self.folder / f"fold_{fold}" / SUMMARY
+
+    def command(self, fold: str) -> str:
+        """Return the nnU-Net command that writes the summary of a fold."""
+        command = (
+            f"nnUNetv2_train {int(self.dataset[7:10])} {self.configuration} {fold} -tr {self.trainer} -p {self.plans}"
+        )
+        trained = (self.folder / f"fold_{fold}" / "checkpoint_final.pth").is_file()
+        return f"{command} --val" if trained else command
+
+
+Arm = dict[int | None, Training]  # seed, or None for a single run -> training
+
+
+def other_trainer(trainer: str, vs: str) -> str:
+    """Return the trainer of the other arm: for ``scratch`` that of the same name, length and seed, else ``vs``.
+
+    Raises:
+        CompareError: If there is no scratch arm of ``trainer``.
+
+    Example:
+        >>> other_trainer("RaSDTrainer_2epochs_seed1", "scratch")
+        'RaSDTrainer_scratch_2epochs_seed1'
+    """
+    if vs != SCRATCH:
+        return vs
+    name = parse_name(trainer)
+    if name is None or name.arm == SCRATCH:
+        why = "is the scratch arm itself" if name else "has no scratch arm of its own"
+        raise CompareError(
+            f"--trainer {trainer} {why}; --vs scratch expects one of the pre-trained arm, {GRAMMAR}. "
+            "Name that one, or give the other trainer's full class name to --vs."
+        )
+    return str(replace(name, arm=SCRATCH))
+
+
+def arm_trainings(
+    results: Path, dataset: str, trainer: str, plans: str, configuration: str, seeds: Sequence[int] = ()
+) -> Arm:
+    """Return the trainings of an arm; a RaSDTrainer has one for each of ``seeds``, named by it.
+
+    A trainer outside of the RaSDTrainer family has no seeds in its name and stays a single run.
+
+    Raises:
+        CompareError: If seeds are given and the name holds a seed already.
+    """
+    name = parse_name(trainer)
+    if not seeds or name is None:
+        return {None: Training(results, dataset, trainer, plans, configuration)}
+    if name.seed is not None:
+        raise CompareError(
+            f"trainer {trainer} names a seed, and --seeds names several; give it as {replace(name, seed=None)}"
+        )
+    return {seed: Training(results, dataset, str(replace(name, seed=seed)), plans, configuration) for seed in seeds}
+
+
+def find_summaries(arms: Sequence[Arm], folds: Sequence[str] = ()) -> list[dict[int | None, list[Path]]]:
+    """Return seed -> summaries of each arm, over the same folds in all of them.
+
+    Args:
+        arms: The arms.
+        folds: Folds to use; without any, all that some training of an arm has.
+
+    Raises:
+        CompareError: If a summary is missing; the message names file and nnU-Net command of each.
+    """
+    trainings = [training for arm in arms for training in arm.values()]
+    chosen = list(folds) or sorted(set().union(*(fold_summaries(t.folder) for t in trainings)), key=int) or ["0"]
+    missing = [(t, fold) for t in trainings for fold in chosen if not t.summary(fold).is_file()]
+    if missing:
+        raise _missing_error(missing)
+    return [{seed: [t.summary(fold) for fold in chosen] for seed, t in arm.items()} for arm in arms]
+
+
+def _missing_error(missing: Sequence[tuple[Training, str]], shown: int = 4) -> CompareError:
+    lines = [f"{t.summary(fold)}: make it with `{t.command(fold)}`" for t, fold in missing[:shown]]
+    rest = f"; and {len(missing) - shown} more" if len(missing) > shown else ""
+    there = [path.name for path in missing[0][0].folder.parent.glob("*__*__*") if path.is_dir()]
+    return CompareError(
+        f"no validation summary at {'; '.join(lines)}{rest}. Trainings there: {listing(there) or 'none'}."
+    )
+
+
+def summaries_in(paths: Iterable[Path]) -> list[Path]:
+    """Return the summaries that explicit files or folders stand for.
+
+    A folder may hold ``summary.json``, be a fold (``validation/summary.json``) or a model (all its numbered folds).
+
+    Raises:
+        CompareError: If a path does not exist or holds no summary.
+    """
+    return [summary for path in paths for summary in _summaries_at(path)]
+
+
+def _summaries_at(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    for candidate in (path / "summary.json", path / SUMMARY):
+        if candidate.is_file():
+            return [candidate]
+    if folds := fold_summaries(path):
+        return list(folds.values())
+    what = "holds no summary.json" if path.is_dir() else "does not exist"
+    raise CompareError(
+        f"{path} {what}: looked for summary.json, {SUMMARY} and fold_*/{SUMMARY}. Give a file or folder that "
+        "nnUNetv2_train or nnUNetv2_evaluate_folder wrote."
+    )

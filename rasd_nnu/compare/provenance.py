@@ -1,0 +1,173 @@
+"""What the folders around the summaries tell: recipe, transferred share, label names, unfinished training."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rasd_nnu.errors import CompareError
+from rasd_nnu.trainers.names import parse_name
+
+# Attributes of the trainer, as nnU-Net writes them to debug.json, that make the recipe of a training.
+RECIPE_KEYS = (
+    "configuration_name",
+    "num_epochs",
+    "num_iterations_per_epoch",
+    "num_val_iterations_per_epoch",
+    "batch_size",
+    "initial_lr",
+    "weight_decay",
+    "optimizer",
+    "loss",
+    "oversample_foreground_percent",
+    "probabilistic_oversampling",
+    "enable_deep_supervision",
+    "dataloader_train.transform",
+    "dataloader_train.generator.transforms",
+    "device",
+    "gpu_name",
+    "torch_version",
+)
+TRANSFER_REPORT = "transfer_report.json"
+# Where the initial weights come from is what the arms are meant to differ in.
+IGNORED_PLANS_KEYS = ("pretrain_info",)
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_SHOWN = 60  # characters of a value
+_CLOCK_SLACK_S = 60  # copying a folder may shuffle modification times by so much
+
+
+def fold_folder(summary: Path) -> Path | None:
+    """Return the folder ``fold_X`` of ``fold_X/validation/summary.json``, or None for a summary elsewhere."""
+    validation = summary.absolute().parent
+    inside = validation.name == "validation" and validation.parent.name.startswith("fold_")
+    return validation.parent if inside else None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        CompareError: If the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CompareError(f"cannot read {path}: {error}. Mend or remove the file.") from None
+    if not isinstance(content, dict):
+        raise CompareError(f"{path} holds a {type(content).__name__}, expected a JSON object")
+    return content
+
+
+def find_beside(summary: Path, name: str) -> Path | None:
+    """Find a file of nnU-Net's in the folder of the summary, in its fold or in its model folder."""
+    fold = fold_folder(summary)
+    folders = [summary.parent] + ([fold, fold.parent] if fold else [])
+    return next((f / name for f in folders if (f / name).is_file()), None)
+
+
+def recipe_differences(a: Sequence[Path], b: Sequence[Path]) -> list[str]:
+    """List what differs between two arms in plans, data set description and trainer settings.
+
+    The trainer's name and the folders it writes to differ by design and are not looked at.
+
+    Args:
+        a: Summaries of arm A.
+        b: Summaries of arm B; they are compared with those of A in order.
+
+    Returns:
+        One line a difference, ``file: key: value of A | value of B``; nothing where a file is missing.
+    """
+    found: dict[str, None] = {}  # an ordered set: several folds give the same lines
+    for one, other in zip(a, b, strict=False):
+        for name in ("plans.json", "dataset.json", "debug.json", TRANSFER_REPORT):
+            paths = find_beside(one, name), find_beside(other, name)
+            if paths[0] and paths[1] and paths[0] != paths[1]:
+                left, right = (_recipe(read_json(path), name) for path in paths if path)
+                found.update(dict.fromkeys(f"{name}: {line}" for line in _differences(left, right)))
+    return list(found)
+
+
+def _recipe(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Keep the part of a file that belongs to the recipe."""
+    if name == "debug.json":
+        return {k: _ADDRESS.sub("", str(content[k])) for k in RECIPE_KEYS if k in content}
+    if name == TRANSFER_REPORT:
+        return {k: content[k] for k in ("recipe", "versions") if k in content}
+    return {k: v for k, v in content.items() if k not in IGNORED_PLANS_KEYS}
+
+
+def _differences(a: Any, b: Any, key: str = "") -> Iterator[str]:
+    """Walk through two nested dictionaries and yield a line for each value that differs."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for name in sorted(a.keys() | b.keys()):
+            yield from _differences(a.get(name), b.get(name), f"{key}.{name}" if key else name)
+    elif a != b:
+        yield f"{key}: {_short(a)} | {_short(b)}"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def recipe_unknown(a: Sequence[Path], b: Sequence[Path]) -> bool:
+    """Tell whether the plans of an arm are not beside its summaries, so that recipes cannot be compared."""
+    return not all(find_beside(path, "plans.json") for path in (*a, *b))
+
+
+def transferred_share(summaries: Sequence[Path]) -> float | None:
+    """Return the smallest share of parameters, segmentation heads apart, that any fold took from the checkpoint.
+
+    Returns:
+        A share from 0 to 1, or None where no fold's ``transfer_report.json`` tells of a transfer (scratch arm).
+
+    Raises:
+        CompareError: If a report is damaged.
+    """
+    reports = [path for path in (find_beside(s, TRANSFER_REPORT) for s in summaries) if path]
+    shares = []
+    for path in reports:
+        try:
+            transfer = read_json(path)["transfer"]
+            if transfer is not None:
+                shares.append(float(transfer["shares"]["all"]["parameters"]))
+        except (KeyError, TypeError, ValueError):
+            raise CompareError(
+                f"{path} has no number at transfer.shares.all.parameters. Remove it or train again."
+            ) from None
+    return min(shares, default=None)
+
+
+def label_names(summaries: Sequence[Path]) -> dict[str, str]:
+    """Return label -> name from ``dataset.json`` beside the first summary; empty where there is none."""
+    path = find_beside(summaries[0], "dataset.json")
+    labels = read_json(path).get("labels", {}) if path else {}
+    return {_label_key(value): str(name) for name, value in labels.items()}
+
+
+def _label_key(value: int | list[int]) -> str:
+    """Write a label or region as nnU-Net does in ``summary.json``."""
+    return str(tuple(value)) if isinstance(value, list) else str(value)
+
+
+def warnings_of(arm: str, summaries: Sequence[Path]) -> list[str]:
+    """Return what is suspicious about the trainings of an arm, as far as they are in nnU-Net's folders."""
+    folds = [(summary, fold_folder(summary)) for summary in summaries]
+    return [f"{arm}: {line}" for summary, fold in folds if fold for line in _suspicions(summary, fold)]
+
+
+def _suspicions(summary: Path, fold: Path) -> Iterator[str]:
+    """Yield what is suspicious about one fold: unfinished, outdated, on training cases or not pre-trained."""
+    checkpoint = fold / "checkpoint_final.pth"
+    if not checkpoint.is_file():
+        yield f"{checkpoint} is missing; the training may not have ended"
+    elif checkpoint.stat().st_mtime > summary.stat().st_mtime + _CLOCK_SLACK_S:
+        yield f"{summary} is older than checkpoint_final.pth; validate again with --val"
+    if fold.name == "fold_all":
+        yield "fold 'all' validates on its own training cases; this says nothing about new ones"
+    trainer = parse_name(fold.parent.name.split("__")[0])
+    if trainer and trainer.arm == "rasd" and transferred_share([summary]) is None:
+        yield f"{fold} has no {TRANSFER_REPORT} with a transfer; nothing shows that it began pre-trained"

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rasd_nnu.compare import Comparison, compare_summaries
+from rasd_nnu.errors import CompareError
+
+Write = Callable[..., Path]
+Train = Callable[..., Path]
+SCORES_A = {f"c{i}": 0.5 + i / 100 for i in range(6)}
+SCORES_B = {f"c{i}": 0.5 for i in range(6)}
+
+
+def _compare(a: Path, b: Path) -> Comparison:
+    return compare_summaries(a / "validation" / "summary.json", b / "validation" / "summary.json")
+
+
+def test_two_trainings_of_one_recipe_raise_no_remark(train: Train) -> None:
+    # The address in the loss and the output folder differ by nature.
+    a = train("RaSDTrainer", SCORES_A)
+    comparison = _compare(a, train("RaSDTrainer_scratch", SCORES_B, loss="Dice at 0x9abc"))
+    assert comparison.recipe_differences == []
+    assert comparison.warnings == []
+    assert comparison.transfer == {"A": 0.98}
+    assert comparison.label_names["1"] == "Anterior"
+
+
+def test_differences_between_recipes_are_listed_and_in_the_verdict(train: Train) -> None:
+    a, b = train("RaSDTrainer", SCORES_A), train("nnUNetTrainer", SCORES_B, num_epochs="1000")
+    plans = json.loads((b.parent / "plans.json").read_text())
+    plans["configurations"]["3d_fullres"]["batch_size"] = 4
+    plans["pretrain_info"] = {"checkpoint_path": "x.pth"}
+    (b.parent / "plans.json").write_text(json.dumps(plans))
+    comparison = _compare(a, b)
+    assert comparison.recipe_differences == [
+        "plans.json: configurations.3d_fullres.batch_size: 2 | 4",
+        "debug.json: num_epochs: 2 | 1000",
+    ]
+    assert "differ in more than the initial weights" in comparison.verdict
+
+
+def test_recipe_and_versions_in_the_transfer_reports_are_compared(train: Train) -> None:
+    a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)
+    report = json.loads((b / "transfer_report.json").read_text())
+    report["recipe"]["lr"] = 0.001
+    (b / "transfer_report.json").write_text(json.dumps(report))
+    assert _compare(a, b).recipe_differences == ["transfer_report.json: recipe.lr: 0.01 | 0.001"]
+
+
+def test_a_pretrained_arm_without_a_transfer_is_suspicious(train: Train) -> None:
+    a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)
+    (a / "transfer_report.json").write_text('{"transfer": null}')
+    comparison = _compare(a, b)
+    assert comparison.transfer == {}
+    assert any("nothing shows that it began pre-trained" in line for line in comparison.warnings)
+
+
+def test_suspicious_folds_are_warned_of(train: Train) -> None:
+    a, b = train("RaSDTrainer", SCORES_A, "all"), train("RaSDTrainer_scratch", SCORES_B)
+    (a / "checkpoint_final.pth").unlink()
+    (a / "transfer_report.json").unlink()
+    os.utime(b / "validation" / "summary.json", (0, 0))
+    text = "\n".join(_compare(a, b).warnings)
+    assert "A: " in text and "checkpoint_final.pth is missing" in text
+    assert "fold 'all' validates on its own training cases" in text
+    assert "nothing shows that it began pre-trained" in text
+    assert "is older than checkpoint_final.pth" in text
+
+
+def test_summaries_alone_say_that_recipes_were_not_compared(write_summary: Write) -> None:
+    comparison = compare_summaries(write_summary("a.json", SCORES_A), write_summary("b.json", SCORES_B))
+    assert comparison.warnings == ["the recipes of the arms were not compared: no plans.json beside the summaries"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "cannot read"), ("[]", "expected a JSON object"), ("{}", "no number at transfer.shares")],
+)
+def test_a_damaged_transfer_report_is_named(train: Train, text: str, message: str) -> None:
+    a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)
+    (a / "transfer_report.json").write_text(text)
+    with pytest.raises(CompareError, match=message):
+        _compare(a, b)
+
+
+def test_regions_are_named_as_in_the_summary(train: Train) -> None:
+    regions = {c: {"(1, 2)": s} for c, s in SCORES_A.items()}
+    a, b = train("RaSDTrainer", regions), train("RaSDTrainer_scratch", {c: {"(1, 2)": 0.5} for c in regions})
+    for fold in (a, b):
+        (fold.parent / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "whole": [1, 2]}}))
+    comparison = _compare(a, b)
+    assert comparison.label_names == {"0": "background", "(1, 2)": "whole"}
+    assert list(comparison.labels) == ["(1, 2)"]

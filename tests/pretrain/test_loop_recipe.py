@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rasd_nnu.errors import ConfigError, SetupError
+from rasd_nnu.pretrain.hardware import Hardware
+from rasd_nnu.pretrain.recipe import Recipe
+
+
+def test_defaults_are_the_papers() -> None:
+    recipe = Recipe()
+    assert (recipe.iterations, recipe.batch_size, recipe.lr, recipe.weight_decay) == (600_000, 2, 1e-5, 0.01)
+    assert (recipe.temperature, recipe.schedule) == (0.07, "constant")
+    assert {recipe.rate(i) for i in (0, 1000, 599_999)} == {1e-5}
+
+
+def test_rates() -> None:
+    warm = Recipe(iterations=100, lr=1.0, warmup=4)
+    assert [warm.rate(i) for i in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    cosine = Recipe(iterations=104, lr=1.0, warmup=4, schedule="cosine")
+    assert cosine.rate(4) == 1.0
+    assert cosine.rate(54) == pytest.approx(0.5)
+    assert 0 < cosine.rate(103) < 0.001
+
+
+def test_dict_round_trip_and_unknown_entries() -> None:
+    recipe = Recipe(iterations=7, ema=0.9, clip=2.0)
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    with pytest.raises(ConfigError, match=r"unknown entry 'warmups' .*Did you mean 'warmup'"):
+        Recipe.from_dict({"warmups": 3})
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"iterations": 0}, "iterations is 0, expected at least 1"),
+        ({"batch_size": 0}, "batch_size is 0, expected at least 1"),
+        ({"lr": 0.0}, "lr is 0.0, expected above 0"),
+        ({"lr": float("nan")}, "lr is nan, expected above 0"),
+        ({"clip": 0.0}, "clip is 0.0, expected above 0"),
+        ({"ema": 1.0}, "ema is 1.0, expected between 0 and 1"),
+        ({"seed": -1}, "seed is -1, expected at least 0"),
+        ({"iterations": 5, "warmup": 5}, "warmup is 5, expected below the 5 iterations"),
+        ({"schedule": "cosin"}, "schedule is 'cosin', expected one of constant, cosine. Did you mean 'cosine'?"),
+        ({"precision": "half"}, "precision is 'half', expected one of fp32, bf16, fp16."),
+    ],
+)
+def test_values_out_of_range(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Recipe(**entry)
+    assert message in str(error.value)
+
+
+def test_hardware_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="device is 'gpu', expected one of auto, cpu, cuda"):
+        Hardware(device="gpu")
+    with pytest.raises(ConfigError, match="devices is 0, expected at least 1"):
+        Hardware(devices=0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SetupError, match="sees no CUDA device"):
+        Hardware(device="cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(ConfigError, match="workers is 2, expected 0 with CUDA"):
+        Hardware(device="cuda", workers=2)

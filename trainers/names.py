@@ -1,0 +1,63 @@
+"""The grammar of the trainers' names, which carry all that tells one run from another.
+
+nnU-Net names a run's folder by the trainer's class and passes no options on to it, so that the arm, the length
+and the seed have to be in the name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+GRAMMAR = "RaSDTrainer[_scratch][_<N>epochs][_<M>iters][_seed<K>]"
+
+_PATTERN = re.compile(
+    r"RaSDTrainer(?P<scratch>_scratch)?(?:_(?P<epochs>[1-9]\d*)epochs)?"
+    r"(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
+)
+
+
+@dataclass(frozen=True)
+class TrainerName:
+    """What a trainer's name says.
+
+    Args:
+        arm: ``rasd`` (starts from the checkpoint) or ``scratch`` (starts from random weights).
+        epochs: Number of epochs, or None for nnU-Net's 1000.
+        iters: Training iterations an epoch, or None for nnU-Net's 250.
+        seed: Seed of both the initialisation and the data, or None for none.
+
+    Example:
+        >>> parse_name("RaSDTrainer_scratch_50epochs_seed1")
+        TrainerName(arm='scratch', epochs=50, iters=None, seed=1)
+        >>> str(TrainerName(arm="rasd", epochs=50, seed=1))
+        'RaSDTrainer_50epochs_seed1'
+    """
+
+    arm: str = "rasd"
+    epochs: int | None = None
+    iters: int | None = None
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        """Return the class name."""
+        return (
+            "RaSDTrainer"
+            + ("_scratch" if self.arm == "scratch" else "")
+            + (f"_{self.epochs}epochs" if self.epochs is not None else "")
+            + (f"_{self.iters}iters" if self.iters is not None else "")
+            + (f"_seed{self.seed}" if self.seed is not None else "")
+        )
+
+
+def parse_name(name: str) -> TrainerName | None:
+    """Return what ``name`` says, or None if it does not follow `GRAMMAR`."""
+    match = _PATTERN.fullmatch(name)
+    if match is None:
+        return None
+
+    def number(group: str) -> int | None:
+        return int(match[group]) if match[group] else None
+
+    arm = "scratch" if match["scratch"] else "rasd"
+    return TrainerName(arm, number("epochs"), number("iters"), number("seed"))

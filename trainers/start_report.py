@@ -1,0 +1,75 @@
+"""``transfer_report.json``: from what a run started, and by which recipe it goes on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rasd_nnu.trainers.trainer import RaSDTrainer
+    from rasd_nnu.transfer import Source, TransferReport
+
+
+def start_report(trainer: RaSDTrainer, source: Source | None, transfer: TransferReport | None) -> dict[str, Any]:
+    """Return plain values that say how a run started.
+
+    Args:
+        trainer: The initialised trainer.
+        source: The checkpoint, or None for the scratch arm.
+        transfer: What was carried, or None for the scratch arm.
+
+    Returns:
+        ``arm``, ``seed``, ``recipe``, ``checkpoint`` and ``transfer`` (both None for the scratch arm), ``versions``
+        and the run's identity.
+    """
+    return {
+        "trainer": type(trainer).__name__,
+        "arm": trainer.run.arm,
+        "seed": trainer.run.seed,
+        "dataset": trainer.plans_manager.dataset_name,
+        "plans": trainer.plans_manager.plans_name,
+        "configuration": trainer.configuration_name,
+        "fold": trainer.fold,
+        "recipe": _recipe(trainer),
+        "checkpoint": source
+        and {
+            "path": str(source.path),
+            "sha256": source.sha256,
+            "chosen_by": source.chosen_by,
+            "rasd": {k: v for k, v in source.meta.items() if k != "architecture"},
+        },
+        "transfer": transfer and transfer.to_dict(),
+        "versions": {name: importlib.metadata.version(name) for name in ("rasd-nnu", "nnunetv2", "torch")},
+    }
+
+
+def _recipe(trainer: RaSDTrainer) -> dict[str, Any]:
+    """Return what both arms have in common."""
+    group = trainer.optimizer.param_groups[0]
+    return {
+        "optimizer": type(trainer.optimizer).__name__,
+        "lr": trainer.initial_lr,
+        "momentum": group["momentum"],
+        "nesterov": group["nesterov"],
+        "weight_decay": group["weight_decay"],
+        "schedule": "linear warm-up, then poly 0.9",
+        "warmup_share": trainer.warmup_share,
+        "epochs": trainer.num_epochs,
+        "iterations_per_epoch": trainer.num_iterations_per_epoch,
+        "val_iterations_per_epoch": trainer.num_val_iterations_per_epoch,
+        "batch_size": trainer.configuration_manager.batch_size,
+    }
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write ``content`` to a temporary file beside ``path`` and rename it over ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "w") as file:
+        json.dump(content, file, indent=2)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(path)

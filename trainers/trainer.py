@@ -1,0 +1,158 @@
+"""The nnU-Net trainer that starts from RaSD weights, and its scratch twin."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from rasd_nnu.errors import TransferError, UserError
+from rasd_nnu.nnunet import NetworkTarget, target_from_plans
+from rasd_nnu.trainers.names import TrainerName
+from rasd_nnu.trainers.schedule import WarmupPoly
+from rasd_nnu.trainers.seeding import seed_everything
+from rasd_nnu.trainers.start_report import start_report, write_json
+from rasd_nnu.transfer import Source, checkpoint_for, open_source, transfer_weights, unwrap
+
+
+class RaSDTrainer(nnUNetTrainer):
+    """nnU-Net's trainer, started from a pre-trained checkpoint.
+
+    The names of the classes made from this one follow `rasd_nnu.trainers.names.GRAMMAR`. The arm ``scratch`` is the
+    same class with the same recipe, and differs in nothing but that it loads no weights.
+
+    The network is built by nnU-Net, and the weights are copied into it when a training starts at epoch 0: never
+    for ``--val``, for a prediction, or for a ``--c`` that found something to go on from.
+    """
+
+    #: What the name says; set by `rasd_nnu.trainers.trainer_class`.
+    run: ClassVar[TrainerName] = TrainerName()
+
+    #: nnU-Net's own rate for training from random weights, so that the scratch arm is nnU-Net's recipe and no
+    #: straw man.
+    peak_lr: ClassVar[float] = 1e-2
+
+    #: Share of the run in which the rate rises linearly. Without it the first steps at the full rate, taken with a
+    #: random segmentation head, undo much of what was pre-trained; 5 % is nnssl's fine-tuning recipe (50 of 1000
+    #: epochs). A share rather than a number of epochs, so that it means the same in a run of 5 epochs.
+    warmup_share: ClassVar[float] = 0.05
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008  (nnU-Net reads this very signature)
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.initial_lr = self.peak_lr
+        if self.run.epochs is not None:
+            self.num_epochs = self.run.epochs
+        if self.run.iters is not None:
+            self.num_iterations_per_epoch = self.run.iters
+            # nnU-Net's proportion, 50 validation iterations to 250.
+            self.num_val_iterations_per_epoch = max(1, self.run.iters // 5)
+        # nnU-Net saves each 50 epochs, which is never in a short run; ten times a run lets `--c` go on.
+        self.save_every = min(50, max(1, self.num_epochs // 10))
+        self._iteration = 0
+        self._initial_version = 0
+
+    @property
+    def target(self) -> NetworkTarget:
+        """The planned network."""
+        return target_from_plans(self.plans_manager.plans, self.dataset_json, self.configuration_name)
+
+    def initialize(self) -> None:
+        """Build the network and what trains it; seeded, so that both arms start from the same random values."""
+        if self.run.seed is not None:
+            seed_everything(self.run.seed)
+        super().initialize()
+        self._initial_version = self._weights_version()
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, WarmupPoly]:
+        """Return nnU-Net's SGD with a schedule that warms up first."""
+        optimizer, _ = super().configure_optimizers()
+        warmup_epochs = self.warmup_share * self.num_epochs
+        return optimizer, WarmupPoly(optimizer, self.num_epochs, warmup_epochs, self.num_iterations_per_epoch)
+
+    def on_train_start(self) -> None:
+        """Copy the pre-trained weights if the training starts now, then go on as nnU-Net does.
+
+        Raises:
+            SystemExit: With code 2 if there is no checkpoint or it does not fit; the reason is on stderr and in
+                the log. nnU-Net's command has no place where an error of ours could be turned into one line.
+        """
+        if self.current_epoch == 0:
+            try:
+                self._start()
+            except UserError as error:
+                self._refuse(error)
+        super().on_train_start()
+
+    def _start(self) -> None:
+        """Load the weights of the arm, and write down what was done."""
+        if self.was_initialized and self._weights_version() != self._initial_version:
+            raise TransferError(
+                "weights were loaded before the training started (-pretrained_weights), but RaSDTrainer loads its own. "
+                "Leave -pretrained_weights out and set RASD_CHECKPOINT, or use -tr nnUNetTrainer."
+            )
+        source = self._source()
+        if not self.was_initialized:
+            self.initialize()
+        report = None if source is None else transfer_weights(source.weights, self.network)
+        if self.local_rank == 0:
+            content = start_report(self, source, report)
+            write_json(content, Path(self.output_folder) / "transfer_report.json")
+        if source is None or report is None:
+            self.print_to_log_file(f"{type(self).__name__}: random weights, no checkpoint is loaded")
+            return
+        self.print_to_log_file(
+            f"{type(self).__name__}: weights of {source.path} ({source.chosen_by}, sha256 {source.sha256[:12]})\n"
+            f"{report.table()}\n"
+            f"carried {report.share_of_tensors():.1%} of the distinct tensors and {report.share_of_parameters():.1%} "
+            "of the parameters, segmentation heads apart"
+        )
+
+    def _source(self) -> Source | None:
+        if self.run.arm == "scratch":
+            return None
+        return open_source(*checkpoint_for(self.target, self.plans_manager.plans), self.target)
+
+    def _weights_version(self) -> int:
+        """Return a number that any writing into the parameters raises."""
+        return sum(p._version for p in unwrap(self.network).parameters())
+
+    def _refuse(self, error: UserError) -> NoReturn:
+        self.print_to_log_file(f"error: {error}", also_print_to_console=False)
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from error
+
+    def on_epoch_start(self) -> None:
+        """Seed the epoch by its number, so that a run resumed at it draws what an uninterrupted one draws."""
+        if self.run.seed is not None:
+            seed_everything(self.run.seed, self.local_rank + 1, self.current_epoch)
+        super().on_epoch_start()
+
+    def on_train_epoch_start(self) -> None:
+        """Go to the first iteration of the epoch."""
+        self._iteration = 0
+        super().on_train_epoch_start()
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Set this iteration's rate and take nnU-Net's step."""
+        self.lr_scheduler.step(self.current_epoch + self._iteration / self.num_iterations_per_epoch)
+        self._iteration += 1
+        result: dict[str, Any] = super().train_step(batch)
+        return result
+
+    def save_checkpoint(self, filename: str) -> None:
+        """Write nnU-Net's checkpoint beside ``filename``, then move it there: a kill leaves the earlier one whole."""
+        path = Path(filename)
+        temporary = path.with_name(f".{path.name}.tmp")
+        super().save_checkpoint(str(temporary))
+        if temporary.is_file():
+            temporary.replace(path)
