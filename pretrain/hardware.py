@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from rasd_nnu.errors import ConfigError, SetupError
@@ -67,13 +69,19 @@ class Hardware:
 
 
 def check_fit(recipe: Recipe, hardware: Hardware) -> None:
-    """Raise `ConfigError` if the batch cannot be shared out or the device lacks the precision."""
+    """Raise `ConfigError` if the batch cannot be shared out, or launcher or device do not do what is asked."""
     parts = hardware.processes * recipe.accumulate
     if recipe.batch_size % parts:
         raise ConfigError(
             f"batch_size is {recipe.batch_size}, expected a multiple of {parts} "
             f"({hardware.processes} processes x {recipe.accumulate} parts): it counts all devices together."
         )
+    for launcher in (TorchElasticEnvironment, SLURMEnvironment):
+        if launcher.detect() and launcher().world_size() != hardware.processes:
+            raise ConfigError(
+                f"{launcher().world_size()} processes were started from outside (torchrun or srun), expected "
+                f"{hardware.devices} devices x {hardware.nodes} nodes. Make --devices and --nodes agree with them."
+            )
     if hardware.accelerator == "cpu" and recipe.precision == "fp16":
         raise ConfigError("precision is 'fp16', expected fp32 or bf16 on a CPU.")
     if hardware.accelerator == "cuda":

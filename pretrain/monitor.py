@@ -23,7 +23,7 @@ class Monitor:
         if start == 0:
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
-        self._writer = SummaryWriter(str(folder), purge_step=start or None)
+        self._writer = SummaryWriter(str(folder), purge_step=start + 1 if start else None)
 
     def scalars(self, done: int, values: Mapping[str, float]) -> None:
         """Add one point to each curve."""

@@ -206,7 +206,7 @@ def _memory_advice(recipe: Recipe, processes: int) -> Iterator[None]:
             advice.append(f"--batch-size {recipe.batch_size // 2}")
         if recipe.precision == "fp32":
             advice.append("--precision bf16")
-        advice.append("a smaller --patch")
+        advice.append("a smaller patch")
         raise ConfigError(
             f"{each // recipe.accumulate} sample(s) at a time do not fit into memory. Try {', or '.join(advice)}."
         ) from error

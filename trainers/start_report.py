@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from rasd_nnu.transfer import Source, TransferReport
 
 
-def start_report(trainer: RaSDTrainer, source: Source | None, transfer: TransferReport | None) -> dict[str, Any]:
+def start_report(
+    trainer: RaSDTrainer, checkpoint: tuple[Source, str] | None, transfer: TransferReport | None
+) -> dict[str, Any]:
     """Return plain values that say how a run started.
 
     Args:
         trainer: The initialised trainer.
-        source: The checkpoint, or None for the scratch arm.
+        checkpoint: The checkpoint and what named it, or None for the scratch arm.
         transfer: What was carried, or None for the scratch arm.
 
     Returns:
@@ -35,15 +37,30 @@ def start_report(trainer: RaSDTrainer, source: Source | None, transfer: Transfer
         "configuration": trainer.configuration_name,
         "fold": trainer.fold,
         "recipe": _recipe(trainer),
-        "checkpoint": source
-        and {
-            "path": str(source.path),
-            "sha256": source.sha256,
-            "chosen_by": source.chosen_by,
-            "rasd": {k: v for k, v in source.meta.items() if k != "architecture"},
-        },
+        "checkpoint": checkpoint and _provenance(*checkpoint),
         "transfer": transfer and transfer.to_dict(),
         "versions": {name: importlib.metadata.version(name) for name in ("rasd-nnu", "nnunetv2", "torch")},
+    }
+
+
+def describe_start(checkpoint: tuple[Source, str] | None, transfer: TransferReport | None) -> str:
+    """Return lines for the log: the file, the table of the transfer, and its shares."""
+    if checkpoint is None or transfer is None:
+        return "random weights, no checkpoint is loaded"
+    source, chosen_by = checkpoint
+    return (
+        f"weights of {source.path} (named by {chosen_by}, sha256 {source.sha256[:12]})\n{transfer.table()}\n"
+        f"carried {transfer.share_of_tensors():.1%} of the distinct tensors and "
+        f"{transfer.share_of_parameters():.1%} of the parameters, segmentation heads apart"
+    )
+
+
+def _provenance(source: Source, chosen_by: str) -> dict[str, Any]:
+    return {
+        "path": str(source.path.resolve()),
+        "sha256": source.sha256,
+        "chosen_by": chosen_by,
+        "rasd": {k: v for k, v in source.meta.items() if k != "architecture"},
     }
 
 

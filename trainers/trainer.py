@@ -14,8 +14,8 @@ from rasd_nnu.nnunet import NetworkTarget, target_from_plans
 from rasd_nnu.trainers.names import TrainerName
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
-from rasd_nnu.trainers.start_report import start_report, write_json
-from rasd_nnu.transfer import Source, checkpoint_for, open_source, transfer_weights, unwrap
+from rasd_nnu.trainers.start_report import describe_start, start_report, write_json
+from rasd_nnu.transfer import checkpoint_for, open_source, start_from, unwrap
 
 
 class RaSDTrainer(nnUNetTrainer):
@@ -100,27 +100,17 @@ class RaSDTrainer(nnUNetTrainer):
                 "weights were loaded before the training started (-pretrained_weights), but RaSDTrainer loads its own. "
                 "Leave -pretrained_weights out and set RASD_CHECKPOINT, or use -tr nnUNetTrainer."
             )
-        source = self._source()
+        checkpoint = None
+        if self.run.arm != "scratch":
+            path, chosen_by = checkpoint_for(self.target, self.plans_manager.plans)
+            checkpoint = open_source(path), chosen_by
         if not self.was_initialized:
             self.initialize()
-        report = None if source is None else transfer_weights(source.weights, self.network)
+        transfer = None if checkpoint is None else start_from(*checkpoint, self.target, self.network)
         if self.local_rank == 0:
-            content = start_report(self, source, report)
+            content = start_report(self, checkpoint, transfer)
             write_json(content, Path(self.output_folder) / "transfer_report.json")
-        if source is None or report is None:
-            self.print_to_log_file(f"{type(self).__name__}: random weights, no checkpoint is loaded")
-            return
-        self.print_to_log_file(
-            f"{type(self).__name__}: weights of {source.path} ({source.chosen_by}, sha256 {source.sha256[:12]})\n"
-            f"{report.table()}\n"
-            f"carried {report.share_of_tensors():.1%} of the distinct tensors and {report.share_of_parameters():.1%} "
-            "of the parameters, segmentation heads apart"
-        )
-
-    def _source(self) -> Source | None:
-        if self.run.arm == "scratch":
-            return None
-        return open_source(*checkpoint_for(self.target, self.plans_manager.plans), self.target)
+        self.print_to_log_file(f"{type(self).__name__}: {describe_start(checkpoint, transfer)}")
 
     def _weights_version(self) -> int:
         """Return a number that any writing into the parameters raises."""

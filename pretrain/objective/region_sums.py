@@ -31,7 +31,11 @@ class _RegionSums(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (label,) = ctx.saved_tensors
         source = gradients[0].transpose(1, 2).to(ctx.features_dtype)
-        return source.gather(2, label[:, None].expand(-1, source.shape[1], -1)), None, None
+        result = source.new_empty((*source.shape[:2], label.shape[1]))
+        for part in voxel_chunks(result):
+            index = label[:, None, part].expand(-1, source.shape[1], -1)
+            result[:, :, part] = source.gather(2, index)
+        return result, None, None
 
 
 def region_sums(features: Tensor, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

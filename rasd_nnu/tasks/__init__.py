@@ -1,1 +1,1 @@
-"""."""
+"""Fine-tuning and prediction; segmentation drives nnU-Net."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rasd_nnu.transfer.adapt import plan_transfer, transfer_weights, unwrap
-from rasd_nnu.transfer.locate import Source, checkpoint_for, open_source
+from rasd_nnu.transfer.locate import checkpoint_for, start_from
 from rasd_nnu.transfer.report import TensorEntry, TransferReport
+from rasd_nnu.transfer.source import Source, open_source
+from rasd_nnu.transfer.stages import name_map
 from rasd_nnu.transfer.tensors import DistinctTensor, distinct_tensors
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "TransferReport",
     "checkpoint_for",
     "distinct_tensors",
+    "name_map",
     "open_source",
     "plan_transfer",
+    "start_from",
     "transfer_weights",
     "unwrap",
 ]

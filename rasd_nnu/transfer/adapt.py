@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from rasd_nnu.transfer.report import TensorEntry, TransferReport
-from rasd_nnu.transfer.tensors import DistinctTensor, distinct_tensors
+from rasd_nnu.transfer.report import Action, TensorEntry, TransferReport
+from rasd_nnu.transfer.rules import Inflation, MisfitError, fit
+from rasd_nnu.transfer.stages import NameMap, is_stem, is_transposed
+from rasd_nnu.transfer.tensors import DistinctTensor, Part, distinct_tensors
 
 
 @dataclass(frozen=True)
@@ -30,34 +32,49 @@ def unwrap(network: nn.Module) -> nn.Module:
     return inner
 
 
-def plan_transfer(weights: Mapping[str, torch.Tensor], network: nn.Module) -> list[Step]:
+def plan_transfer(
+    weights: Mapping[str, torch.Tensor],
+    network: nn.Module,
+    names: NameMap | None = None,
+    inflate: Inflation | None = None,
+) -> list[Step]:
     """Decide for each distinct tensor of ``network`` where its values come from; nothing is changed yet.
 
     Args:
         weights: State dict of the pre-trained network.
         network: Target, without wrappers.
+        names: Which tensors correspond when the topologies differ (`name_map`), and allows their shapes to be
+            adapted. None carries only tensors of the same name and shape.
+        inflate: How 2D kernels become 3D ones; None refuses.
 
     Returns:
         One step per distinct tensor.
     """
-    return [_step(weights, tensor) for tensor in distinct_tensors(network.state_dict())]
+    return [_step(weights, tensor, names, inflate) for tensor in distinct_tensors(network.state_dict())]
 
 
-def _step(weights: Mapping[str, torch.Tensor], target: DistinctTensor) -> Step:
-    shape = tuple(target.tensor.shape)
-    source = next((name for name in target.names if name in weights), None)
+def _step(
+    weights: Mapping[str, torch.Tensor], target: DistinctTensor, names: NameMap | None, inflate: Inflation | None
+) -> Step:
+    name, shape = target.names[0], tuple(target.tensor.shape)
+    candidates = target.names if names is None else (names(name),)
+    source = next((n for n in candidates if n in weights), None)
 
-    def left(reason: str) -> Step:
-        return Step(target, TensorEntry(target.names[0], target.part, shape, "left", source, reason), None)
+    def step(action: Action, value: torch.Tensor | None, reason: str = "") -> Step:
+        return Step(target, TensorEntry(name, target.part, shape, action, source, reason), value)
 
     if target.part == "head":
-        return left("segmentation heads are not carried")
+        return step("left", None, "segmentation heads are not carried")
     if source is None:
-        return left("not in the checkpoint")
+        return step("left", None, "nothing in the checkpoint corresponds to it")
     value = weights[source]
-    if value.shape != target.tensor.shape:
-        return left(f"the checkpoint has shape {list(value.shape)}")
-    return Step(target, TensorEntry(target.names[0], target.part, shape, "copied", source), value)
+    if names is None and value.shape != shape:
+        return step("left", None, f"the checkpoint has shape {list(value.shape)}")
+    try:
+        fitted = fit(value, shape, stem=is_stem(name), transposed=is_transposed(name), inflate=inflate)
+    except MisfitError as misfit:
+        return step("left", None, str(misfit))
+    return step("adapted" if fitted.rules else "copied", fitted.value, "; ".join(fitted.rules))
 
 
 @torch.no_grad()
@@ -69,7 +86,13 @@ def apply_plan(steps: list[Step]) -> None:
 
 
 def transfer_weights(
-    weights: Mapping[str, torch.Tensor], network: nn.Module, *, required: float = 1.0
+    weights: Mapping[str, torch.Tensor],
+    network: nn.Module,
+    *,
+    required: float = 1.0,
+    part: Part | None = None,
+    names: NameMap | None = None,
+    inflate: Inflation | None = None,
 ) -> TransferReport:
     """Carry ``weights`` into ``network`` in place.
 
@@ -78,7 +101,10 @@ def transfer_weights(
     Args:
         weights: State dict of the pre-trained network.
         network: Target, possibly wrapped for several devices or compiled.
-        required: Least share of the parameters, segmentation heads apart, that must be carried.
+        required: Least share of the parameters that must be carried.
+        part: Part of the network whose share counts; None for all but the segmentation heads.
+        names: As for `plan_transfer`.
+        inflate: As for `plan_transfer`.
 
     Returns:
         The report.
@@ -86,8 +112,8 @@ def transfer_weights(
     Raises:
         TransferError: If less than ``required`` fits; the network is then unchanged.
     """
-    steps = plan_transfer(weights, unwrap(network))
+    steps = plan_transfer(weights, unwrap(network), names, inflate)
     report = TransferReport(tuple(step.entry for step in steps))
-    report.require(required)
+    report.require(required, part)
     apply_plan(steps)
     return report

@@ -1,38 +1,26 @@
-"""Which checkpoint belongs to a planned network."""
+"""Which checkpoint a planned network starts from, and how much of it has to fit."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import nn
 
 from rasd_nnu.errors import CheckpointError, TransferError
 from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import default_path, load_checkpoint, pretrain_command
+from rasd_nnu.pretrain.checkpoint import default_path, pretrain_command
+from rasd_nnu.transfer.adapt import transfer_weights
+from rasd_nnu.transfer.report import TransferReport
+from rasd_nnu.transfer.source import Source
+from rasd_nnu.transfer.stages import name_map
 
+DEFAULT_FOLDER = "default folder"
 
-@dataclass(frozen=True)
-class Source:
-    """A checkpoint that was read and found to fit.
-
-    Args:
-        path: The file.
-        sha256: Its digest.
-        chosen_by: What named it: ``RASD_CHECKPOINT``, ``pretrain_info`` of the plans, or the default folder.
-        weights: State dict of the pre-trained network.
-        meta: The checkpoint's ``rasd`` entry.
-    """
-
-    path: Path
-    sha256: str
-    chosen_by: str
-    weights: Mapping[str, torch.Tensor]
-    meta: Mapping[str, Any]
+#: Least share of the encoder's parameters that a checkpoint made for another network has to cover.
+REQUIRED_OF_OTHERS = 0.7
 
 
 def checkpoint_for(target: NetworkTarget, plans: Mapping[str, Any]) -> tuple[Path, str]:
@@ -51,54 +39,57 @@ def checkpoint_for(target: NetworkTarget, plans: Mapping[str, Any]) -> tuple[Pat
     elif planned:
         path, chosen_by = Path(planned).expanduser(), "pretrain_info"
     else:
-        path, chosen_by = default_path(target), "default folder"
+        path, chosen_by = default_path(target), DEFAULT_FOLDER
     if not path.is_file():
         raise CheckpointError(
             f"no pre-trained checkpoint for {target.dataset}, plans {target.plans}, configuration "
             f"{target.configuration}: {path} (named by {chosen_by}) does not exist. Make it with "
-            f"`{pretrain_command(target)}`, set RASD_CHECKPOINT to an existing one, or train without one by naming the "
-            "trainer RaSDTrainer_scratch."
+            f"`{pretrain_command(target)}`, set RASD_CHECKPOINT to an existing one, or train without one by naming "
+            "the trainer RaSDTrainer_scratch."
         )
     return path, chosen_by
 
 
-def open_source(path: Path, chosen_by: str, target: NetworkTarget) -> Source:
-    """Read a checkpoint and make sure that it is of the planned network.
+def start_from(source: Source, chosen_by: str, target: NetworkTarget, network: nn.Module) -> TransferReport:
+    """Carry a checkpoint into the planned network.
+
+    One that was made for exactly this network has to cover all of it, segmentation heads apart. One that a person named
+    is adapted by the rules and has to cover `REQUIRED_OF_OTHERS` of the encoder. One of the default folder that
+    was made for earlier plans is refused.
+
+    Args:
+        source: The checkpoint.
+        chosen_by: What named it, as `checkpoint_for` returns it.
+        target: Description of the planned network.
+        network: The planned network.
 
     Raises:
-        CheckpointError: If the file is damaged, unsafe, not ours, or holds values that are not finite.
-        TransferError: If it is of another dimension or another network than ``target``.
+        TransferError: If it is of another dimension, was made for earlier plans, or fits too little.
     """
-    content = load_checkpoint(path)
-    meta, weights = content["rasd"], content["network_weights"]
-    _require_same_network(path, meta, target)
-    bad = next((n for n, v in weights.items() if v.is_floating_point() and not v.isfinite().all()), None)
-    if bad is not None:
-        raise CheckpointError(
-            f"{path} holds values that are not finite, first in {bad!r}; expected finite weights. "
-            f"Pre-train again with a lower rate: {pretrain_command(target)}"
+    theirs = source.description
+    if theirs is None:
+        return transfer_weights(source.weights, network, required=REQUIRED_OF_OTHERS, part="encoder")
+    if target.same_network(theirs.architecture, theirs.input_channels):
+        return transfer_weights(source.weights, network)
+    if chosen_by == DEFAULT_FOLDER or theirs.dims != target.dims:
+        raise TransferError(
+            f"{source.path} was not pre-trained for the network of {target.dataset}, plans {target.plans}, "
+            f"configuration {target.configuration}: {_difference(theirs, target)}. Pre-train that network: "
+            f"{pretrain_command(target)} --overwrite"
         )
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(path, sha256, chosen_by, weights, meta)
+    names = name_map(theirs, target)
+    return transfer_weights(source.weights, network, required=REQUIRED_OF_OTHERS, part="encoder", names=names)
 
 
-def _require_same_network(path: Path, meta: Mapping[str, Any], target: NetworkTarget) -> None:
-    """Refuse a checkpoint whose described network is not the planned one, naming what differs."""
-    if target.same_network(meta["architecture"], meta["input_channels"]):
-        return
-    ours, theirs = target.architecture, meta["architecture"]
-    if meta["dims"] != target.dims:
-        difference = f"it is {meta['dims']}D, the plan is {target.dims}D"
-    elif meta["input_channels"] != target.input_channels:
-        difference = f"input channels {meta['input_channels']} against {target.input_channels}"
-    elif theirs["network_class_name"] != ours["network_class_name"]:
-        difference = f"{theirs['network_class_name']} against {ours['network_class_name']}"
-    else:
-        keys = sorted({*theirs["arch_kwargs"], *ours["arch_kwargs"]})
-        pairs = [(k, theirs["arch_kwargs"].get(k), ours["arch_kwargs"].get(k)) for k in keys]
-        difference = "; ".join(f"{k} {a} against {b}" for k, a, b in pairs if a != b)
-    raise TransferError(
-        f"{path} was not pre-trained for the network of {target.dataset}, plans {target.plans}, configuration "
-        f"{target.configuration}: {difference}. Pre-train that network: {pretrain_command(target)}"
-    )
+def _difference(theirs: NetworkTarget, ours: NetworkTarget) -> str:
+    """Say in what two networks differ."""
+    if theirs.dims != ours.dims:
+        return f"it is {theirs.dims}D, the plan is {ours.dims}D"
+    if theirs.input_channels != ours.input_channels:
+        return f"input channels {theirs.input_channels} against {ours.input_channels}"
+    a, b = theirs.architecture, ours.architecture
+    if a["network_class_name"] != b["network_class_name"]:
+        return f"{a['network_class_name']} against {b['network_class_name']}"
+    keys = sorted({*a["arch_kwargs"], *b["arch_kwargs"]})
+    pairs = [(k, a["arch_kwargs"].get(k), b["arch_kwargs"].get(k)) for k in keys]
+    return "; ".join(f"{k} {x} against {y}" for k, x, y in pairs if x != y)

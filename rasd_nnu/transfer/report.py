@@ -49,11 +49,9 @@ class TransferReport:
 
     Args:
         entries: One per distinct tensor of the target.
-        notes: What a reader should know about the whole, such as stages without counterpart.
     """
 
     entries: tuple[TensorEntry, ...]
-    notes: tuple[str, ...] = ()
 
     def _body(self, part: Part | None = None) -> list[TensorEntry]:
         return [e for e in self.entries if e.part != "head" and part in (None, e.part)]
@@ -88,7 +86,7 @@ class TransferReport:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON: ``shares``, ``notes`` and one entry a tensor."""
+        """Return plain values for JSON: ``shares`` and one entry a tensor."""
         parts: tuple[tuple[str, Part | None], ...] = (
             ("all", None),
             ("encoder", "encoder"),
@@ -103,7 +101,6 @@ class TransferReport:
                 }
                 for label, part in parts
             },
-            "notes": list(self.notes),
             "tensors": [{**asdict(e), "parameters": e.parameters} for e in self.entries],
         }
 
@@ -127,7 +124,7 @@ class TransferReport:
         rows += [f"  {e.action:<8} {e.name} {list(e.shape)}: {e.reason}" for e in notable[:most]]
         if len(notable) > most:
             rows.append(f"  ... and {len(notable) - most} more, see transfer_report.json")
-        return "\n".join([*rows, *(f"  note: {note}" for note in self.notes)])
+        return "\n".join(rows)
 
 
 def _share(items: Iterable[tuple[int, Action]]) -> float:

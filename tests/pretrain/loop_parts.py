@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.pretrain.checkpoint import resume_path, safe_load
 from rasd_nnu.pretrain.hardware import Hardware
+from rasd_nnu.pretrain.loop import PretrainResult, pretrain
+from rasd_nnu.pretrain.progress import Status
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 from tests.helpers import architecture
@@ -31,3 +39,40 @@ def tiny_config(**changes: Any) -> SynthesisConfig:
 
 def tiny_recipe(**changes: Any) -> Recipe:
     return Recipe(**{"iterations": 6, "lr": 1e-2, **changes})
+
+
+class Watcher:
+    """Remember what was shown; call `at` with the number of iterations done."""
+
+    def __init__(self, at: Any = None) -> None:
+        self.messages: list[str] = []
+        self.shown: list[Status] = []
+        self.closed = False
+        self._at = at
+
+    def update(self, status: Status) -> None:
+        self.shown.append(status)
+        if self._at:
+            self._at(status.done)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def start(out: Path, **options: Any) -> PretrainResult:
+    options = {"hardware": CPU, "report_every": 1, **options}
+    target = options.pop("target", None) or tiny_target()
+    config = options.pop("config", None) or tiny_config()
+    return pretrain(target, config, options.pop("recipe", None) or tiny_recipe(), out, **options)
+
+
+def history(out: Path) -> Tensor:
+    rows: Tensor = safe_load(resume_path(out))["history"]
+    return rows
+
+
+def stop_at(iteration: int, number: int = signal.SIGTERM) -> Watcher:
+    return Watcher(lambda done: os.kill(os.getpid(), number) if done == iteration else None)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rasd_nnu.errors import ConfigError, SetupError
-from rasd_nnu.pretrain.hardware import Hardware
+from rasd_nnu.pretrain.hardware import Hardware, check_fit
 from rasd_nnu.pretrain.recipe import Recipe
 
 
@@ -51,6 +51,14 @@ def test_values_out_of_range(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         Recipe(**entry)
     assert message in str(error.value)
+
+
+def test_processes_of_another_launcher_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    check_fit(Recipe(), Hardware(device="cpu", devices=2))
+    with pytest.raises(ConfigError, match=r"2 processes were started from outside .* expected 1 devices x 1 nodes"):
+        check_fit(Recipe(), Hardware(device="cpu"))
 
 
 def test_hardware_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from rasd_nnu.errors import CheckpointError, TransferError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path, safe_load
 from rasd_nnu.pretrain.networks import build_network
-from rasd_nnu.transfer import checkpoint_for, distinct_tensors, open_source, transfer_weights, unwrap
+from rasd_nnu.transfer import checkpoint_for, distinct_tensors, open_source, start_from, transfer_weights, unwrap
 from tests.helpers import architecture
 
 
@@ -32,7 +32,7 @@ def test_every_tensor_but_the_heads_is_carried(tmp_path: Path) -> None:
     source = _write(path, target)
     network = build_network(target, feature_channels=3)
     before = {n: p.clone() for n, p in network.named_parameters()}
-    report = transfer_weights(open_source(path, "test", target).weights, network)
+    report = transfer_weights(open_source(path).weights, network)
     values = dict(source.named_parameters())
     for name, value in network.named_parameters():
         assert torch.equal(value, before[name] if "seg_layers" in name else values[name]), name
@@ -69,7 +69,7 @@ def test_too_little_is_refused_and_nothing_is_changed() -> None:
     network = build_network(_target())
     before = [p.clone() for p in network.parameters()]
     with pytest.raises(
-        TransferError, match=r"of the network's parameters fit .* at least 100%.* not in the checkpoint"
+        TransferError, match=r"of the network's parameters fit .* at least 100%.* nothing in the checkpoint"
     ):
         transfer_weights(weights, network)
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
@@ -98,7 +98,7 @@ def test_report_is_plain_json_and_table_names_what_is_left() -> None:
     assert content["shares"]["all"]["count"] == len([e for e in report.entries if e.part != "head"])
     left = [t for t in content["tensors"] if t["action"] == "left" and t["part"] != "head"]
     assert [t["name"] for t in left] == ["decoder.transpconvs.0.bias"]
-    assert "left     decoder.transpconvs.0.bias [8]: not in the checkpoint" in report.table()
+    assert "left     decoder.transpconvs.0.bias [8]: nothing in the checkpoint corresponds to it" in report.table()
 
 
 def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,10 +130,10 @@ def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (_target(kernel_sizes=[[1, 3, 3], [3, 3, 3], [3, 3, 3]]), "kernel_sizes .* against"),
     ],
 )
-def test_checkpoint_of_another_network_is_refused(tmp_path: Path, other: NetworkTarget, message: str) -> None:
+def test_default_checkpoint_of_earlier_plans_is_refused(tmp_path: Path, other: NetworkTarget, message: str) -> None:
     _write(tmp_path / "a.pth", other)
     with pytest.raises(TransferError, match=f"{message}.*rasd_nnu pretrain --dataset 901 -c 3d_fullres"):
-        open_source(tmp_path / "a.pth", "test", _target())
+        start_from(open_source(tmp_path / "a.pth"), "default folder", _target(), build_network(_target()))
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     torch.nn.init.constant_(network.get_parameter("decoder.transpconvs.0.bias"), float("nan"))
     atomic_save(checkpoint_content(network, target, {}), tmp_path / "a.pth")
     with pytest.raises(CheckpointError, match=r"not finite, first in 'decoder\.transpconvs\.0\.bias'"):
-        open_source(tmp_path / "a.pth", "test", target)
+        open_source(tmp_path / "a.pth")
