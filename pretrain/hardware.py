@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Hardware:
         devices: Devices (processes, on the CPU) on each node.
         nodes: Number of nodes.
         workers: Processes that synthesise ahead on the CPU; 0 synthesises in the training process.
+        compile: Let ``torch.compile`` work on the network; takes minutes at the start.
 
     Raises:
         ConfigError: If a number is out of its range or workers are asked for on a GPU.
@@ -38,6 +40,7 @@ class Hardware:
     devices: int = 1
     nodes: int = 1
     workers: int = 0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -76,6 +79,8 @@ def check_fit(recipe: Recipe, hardware: Hardware) -> None:
             f"batch_size is {recipe.batch_size}, expected a multiple of {parts} "
             f"({hardware.processes} processes x {recipe.accumulate} parts): it counts all devices together."
         )
+    if hardware.compile and recipe.objective == "contrastive":
+        raise ConfigError("compile is on, expected off with the contrastive objective, which looks inside the network.")
     for launcher in (TorchElasticEnvironment, SLURMEnvironment):
         if launcher.detect() and launcher().world_size() != hardware.processes:
             raise ConfigError(
@@ -89,6 +94,16 @@ def check_fit(recipe: Recipe, hardware: Hardware) -> None:
             raise ConfigError(f"devices is {hardware.devices}, but there are {torch.cuda.device_count()} GPUs.")
         if recipe.precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
             raise ConfigError("precision is 'bf16', which this GPU lacks. Use fp16 or fp32.")
+
+
+def memory_format(device: torch.device, patch: tuple[int, ...]) -> torch.memory_format:
+    """Return the order of a network's weights in memory that makes its convolutions fast.
+
+    On a CPU channels-last pays for 3D patches from about 40^3 voxels on; it costs time in 2D and for smaller patches
+    (benchmarks/step.py --layouts). The order depends on nothing that changes between a run and its resumption.
+    """
+    pays = device.type == "cpu" and len(patch) == 3 and math.prod(patch) >= 40**3
+    return torch.channels_last_3d if pays else torch.contiguous_format
 
 
 def is_main_process() -> bool:

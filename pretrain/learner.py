@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rasd_nnu.pretrain.checkpoint import host_weights
-from rasd_nnu.pretrain.objective import PrototypeDisentangling, Terms
+from rasd_nnu.pretrain.networks import FEATURE_CHANNELS
+from rasd_nnu.pretrain.objective import ContrastiveModule, PrototypeDisentangling, Terms
 from rasd_nnu.pretrain.recipe import Recipe
 
 
@@ -35,15 +36,24 @@ class Learner:
         network: Maps ``(B, C, *S)`` to features ``(B, F, *S)``.
         recipe: The recipe.
         num_classes: Number of classes that a label may hold.
+        compiled: Whether `torch.compile` works on the network.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, recipe: Recipe, num_classes: int) -> None:
+    def __init__(
+        self, fabric: Fabric, network: nn.Module, recipe: Recipe, num_classes: int, *, compiled: bool = False
+    ) -> None:
         self.fabric, self.network, self.recipe, self.num_classes = fabric, network, recipe, num_classes
-        self.objective = PrototypeDisentangling(recipe.temperature, normalize=recipe.normalize)
-        network.to(fabric.device)
-        trained = [p for p in network.parameters() if p.requires_grad]
+        contrastive = recipe.objective == "contrastive"
+        self.objective = PrototypeDisentangling(recipe.temperature, normalize=recipe.normalize or contrastive)
+        # The compiled one shares its weights with the plain one, which is what is saved.
+        inner: Any = torch.compile(network) if compiled else network
+        module: nn.Module = _NetworkWithObjective(inner, self.objective, num_classes)
+        if contrastive:
+            module = ContrastiveModule(network, FEATURE_CHANNELS, self.objective, num_classes, recipe.temperature)
+        module.to(fabric.device)
+        trained = [p for p in module.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay)
-        module = _NetworkWithObjective(network, self.objective, num_classes)
+        self._objective_state = {k: v for k, v in module.state_dict().items() if not k.startswith("network.")}
         self.module, self.optimizer = fabric.setup(module, optimizer)
         self.average = (
             AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
@@ -61,7 +71,7 @@ class Learner:
 
         Args:
             iteration: Number of the step, from 0; sets the rate and the random numbers that the network may draw.
-            image: ``(B, C, *S)``, this process's share of the batch.
+            image: ``(B, C, *S)``, or ``(B, V, C, *S)`` with several views; this process's share of the batch.
             label: ``(B, *S)``.
 
         Returns:
@@ -101,6 +111,7 @@ class Learner:
         """Return what a resumed run needs, as tensors and plain values."""
         return {
             "network": host_weights(self.network),
+            "objective": {name: value.cpu() for name, value in self._objective_state.items()},
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -109,6 +120,8 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Restore `state`."""
         self.network.load_state_dict(state["network"])
+        for name, value in self._objective_state.items():
+            value.copy_(state["objective"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         if self.average is not None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware, check_fit, make_fabric
+from rasd_nnu.pretrain.keep import Keep
+from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.progress import Display, Silent
 from rasd_nnu.pretrain.recipe import Recipe
+from rasd_nnu.pretrain.report import samples_different
 from rasd_nnu.pretrain.resume import identity, prepare_output
 from rasd_nnu.pretrain.run import Run
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
@@ -22,6 +25,7 @@ class PretrainResult:
     Args:
         checkpoint: The checkpoint.
         iterations: Iterations done, in all parts of a resumed run.
+        samples_different: How many different samples they learned from.
         stopped_by: Name of the signal that stopped it early, or None.
         final_losses: Means of the last 5 % of the iterations, by `history.COLUMNS`.
         seconds: Wall time of all parts.
@@ -30,6 +34,7 @@ class PretrainResult:
 
     checkpoint: Path
     iterations: int
+    samples_different: int
     stopped_by: str | None
     final_losses: dict[str, float]
     seconds: float
@@ -47,6 +52,8 @@ def pretrain(
     report_every: int = 10,
     overwrite: bool = False,
     resume: bool = False,
+    offline: OfflineSamples | None = None,
+    keep: Keep | None = None,
     display: Display | None = None,
 ) -> PretrainResult:
     """Pre-train the network of ``target`` and write its checkpoint to ``out``.
@@ -65,21 +72,26 @@ def pretrain(
         report_every: Iterations between two reports, and between two checks for non-finite losses.
         overwrite: Replace an earlier checkpoint.
         resume: Go on from the resume file, if there is one.
+        offline: Samples to read instead of synthesising fresh ones.
+        keep: Which checkpoints to keep besides the latest one.
         display: Watches the run, in the main process only.
 
     Raises:
         ConfigError: If configuration, target and hardware do not fit together, or the batch not into memory.
+        DatasetError: If the offline samples are others than asked for, or one is damaged.
         CheckpointError: If the output exists, cannot be written or belongs to another run.
         DivergenceError: If a loss is not finite.
     """
     hardware = hardware or Hardware()
     _check_request(target, config, recipe, hardware, save_every=save_every, report_every=report_every)
+    if offline is not None:
+        offline.check_fit(config, recipe.views)
     # Before the other processes start, so that a refusal is told once.
-    state = prepare_output(out, identity(target, config, recipe), recipe, overwrite=overwrite, resume=resume)
+    state = prepare_output(out, identity(target, config, recipe, offline), recipe, overwrite=overwrite, resume=resume)
     fabric = make_fabric(recipe, hardware)
     watcher = display if display is not None and fabric.is_global_zero else Silent()
     try:
-        run = Run(target, config, recipe, out, hardware, state, fabric, watcher)
+        run = Run(target, config, recipe, out, hardware, state, fabric, watcher, offline, keep)
         stopped_by = run.train(save_every, report_every)
     finally:
         watcher.close()
@@ -87,6 +99,7 @@ def pretrain(
     return PretrainResult(
         checkpoint=out,
         iterations=run.history.settled,
+        samples_different=samples_different(recipe, run.history.settled, offline),
         stopped_by=stopped_by,
         final_losses=run.history.final(),
         seconds=run.timer.seconds,

@@ -2,87 +2,93 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from rasd_nnu.errors import ConfigError, did_you_mean
 from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.pretrain.architectures import require_monai
+from rasd_nnu.pretrain.architectures.descriptions import convolutional, primus, residual_unet_2d, swin_unetr
 
 #: Channels of the dense features that the objective works on: 32 in the paper's Swin UNETR, and the width of
 #: nnU-Net's last decoder stage.
 FEATURE_CHANNELS = 32
 
-_PLAIN = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
-_RESIDUAL = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
-_RESENC_BLOCKS = (1, 3, 4, 6, 6, 6, 6, 6)
 
-ARCHITECTURES = ("plain", "resenc")
+@dataclass(frozen=True)
+class Architecture:
+    """A standard network.
+
+    Args:
+        describe: Patch in voxels -> nnU-Net's description.
+        defaults: Number of dimensions -> edge of the patch and batch size, unless told otherwise. What is missing
+            is not offered.
+        monai: Whether it needs MONAI.
+    """
+
+    describe: Callable[[tuple[int, ...]], dict[str, Any]]
+    defaults: dict[int, tuple[int, int]]
+    monai: bool = False
 
 
-def _convolutional(dims: int, stages: int, residual: bool) -> dict[str, Any]:
-    """Describe nnU-Net's U-Net for an isotropic patch, as its planner does (32 features, 320 or 512 at most)."""
-    limit = 320 if dims == 3 else 512
-    depth = {
-        "n_blocks_per_stage" if residual else "n_conv_per_stage": list(_RESENC_BLOCKS[:stages])
-        if residual
-        else [2] * stages
-    }
-    return {
-        "network_class_name": _RESIDUAL if residual else _PLAIN,
-        "arch_kwargs": {
-            "n_stages": stages,
-            "features_per_stage": [min(32 * 2**i, limit) for i in range(stages)],
-            "conv_op": f"torch.nn.modules.conv.Conv{dims}d",
-            "kernel_sizes": [[3] * dims] * stages,
-            "strides": [[1] * dims] + [[2] * dims] * (stages - 1),
-            **depth,
-            "n_conv_per_stage_decoder": [1 if residual else 2] * (stages - 1),
-            "conv_bias": True,
-            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dims}d",
-            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
+_PAPER = {3: (128, 2), 2: (512, 16)}
+_RESENC = partial(convolutional, residual=True)
+
+#: The ResEnc networks differ as their planners do: by the patch and batch that fit into 8, 24 and 40 GB (here for
+#: large images with isotropic voxels); the patch then decides the stages.
+ARCHITECTURES = {
+    "plain": Architecture(partial(convolutional, residual=False), _PAPER),
+    "resenc-m": Architecture(_RESENC, {3: (128, 2), 2: (512, 12)}),
+    "resenc-l": Architecture(_RESENC, {3: (192, 2), 2: (512, 35)}),
+    "resenc-xl": Architecture(_RESENC, {3: (224, 2), 2: (512, 52)}),
+    **{f"primus-{size}": Architecture(partial(primus, size=size), {3: (128, 2)}) for size in "sbml"},
+    "swin-unetr": Architecture(swin_unetr, _PAPER, monai=True),
+    "unet2d": Architecture(residual_unet_2d, {2: (512, 16)}, monai=True),
+}
 
 
 def standard_target(
     dims: int, arch: str = "plain", *, channels: int = 1, patch_size: tuple[int, ...] | None = None
 ) -> NetworkTarget:
-    """Return a standard nnU-Net network, not planned for any data set.
+    """Return a standard network, not planned for any data set.
 
     Args:
         dims: 2 or 3.
         arch: One of `ARCHITECTURES`.
         channels: Input channels.
-        patch_size: Patch in voxels; the paper's 128^3 or 512^2 by default. Its shortest edge decides the number
-            of stages, so that at least 4 voxels are left at the bottleneck (nnU-Net's rule).
+        patch_size: Patch in voxels; the architecture's default otherwise.
 
     Raises:
-        ConfigError: If the architecture is unknown or the patch cannot be halved often enough.
+        ConfigError: If the architecture is unknown, is not there in this many dimensions, or does not take this patch.
+        SetupError: If it needs MONAI and that is missing.
     """
     if arch not in ARCHITECTURES:
         raise ConfigError(
             f"unknown architecture {arch!r}, expected one of {', '.join(ARCHITECTURES)}."
             f"{did_you_mean(arch, ARCHITECTURES)}"
         )
-    patch = patch_size or ((128,) * 3 if dims == 3 else (512,) * 2)
+    chosen = ARCHITECTURES[arch]
+    if dims not in chosen.defaults:
+        offered = [name for name, other in ARCHITECTURES.items() if dims in other.defaults]
+        raise ConfigError(f"{arch} does not exist in {dims}D, expected one of {', '.join(offered)} with -d {dims}d.")
+    if chosen.monai:
+        require_monai(arch)
+    edge, batch_size = chosen.defaults[dims]
+    patch = tuple(patch_size or (edge,) * dims)
     if len(patch) != dims:
         raise ConfigError(f"patch {patch} has {len(patch)} axes, expected {dims}. Give one size an axis.")
-    stages = min(6 if dims == 3 else 8, max(1, (min(patch) // 4).bit_length()))
-    divisor = 2 ** (stages - 1)
-    if any(n % divisor for n in patch):
-        raise ConfigError(f"patch {patch} must be divisible by {divisor} for a network of {stages} stages.")
     return NetworkTarget(
-        architecture=_convolutional(dims, stages, arch == "resenc"),
+        architecture=chosen.describe(patch),
         input_channels=channels,
-        patch_size=tuple(patch),
+        patch_size=patch,
         spacing=(1.0,) * dims,
-        batch_size=2 if dims == 3 else 16,
+        batch_size=batch_size,
         normalization=("ZScoreNormalization",) * channels,
     )
 
@@ -96,21 +102,28 @@ def build_network(target: NetworkTarget, feature_channels: int = FEATURE_CHANNEL
 
     Returns:
         A module that maps ``(B, input_channels, *patch_size)`` to ``(B, feature_channels, *patch_size)``.
-        Deep-supervision heads, which get no gradient here, are frozen.
+        Deep-supervision heads, which get no gradient here, are frozen: several processes would wait for it.
     """
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
+    name = target.architecture["network_class_name"]
     network: nn.Module = get_network_from_plans(
-        target.architecture["network_class_name"],
+        name,
         target.architecture["arch_kwargs"],
         target.architecture["_kw_requires_import"],
         target.input_channels,
         feature_channels,
         allow_init=True,
-        deep_supervision=False,
+        deep_supervision=False if _has_deep_supervision(name) else None,  # None: the argument is left out
     )
     heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
     if heads is not None:
         for head in heads[:-1]:
             head.requires_grad_(False)
     return network
+
+
+def _has_deep_supervision(class_name: str) -> bool:
+    """Tell whether a network's constructor takes ``deep_supervision``; nnU-Net finds moved classes by itself."""
+    found = pydoc.locate(class_name)
+    return found is None or "deep_supervision" in inspect.signature(found).parameters  # type: ignore[arg-type]

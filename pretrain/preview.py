@@ -54,7 +54,7 @@ def picture_sheet(config: SynthesisConfig, classes: Sequence[int], samples: int 
     columns = 4 * samples
     figure = Figure(figsize=(_INCHES * columns, _INCHES * len(classes) + 0.7), layout="constrained")
     figure.suptitle(f"preset {config.name!r}, {' x '.join(map(str, config.shape))} voxels", fontsize=11)
-    halves = figure.subfigures(1, 2)
+    halves = figure.subfigures(1, 2, squeeze=False)[0]
     for half, title, warped in zip(halves, ("without deformation", "with deformation"), (False, True), strict=True):
         half.suptitle(title, fontsize=9)
         axes = half.subplots(len(classes), 2 * samples, squeeze=False)

@@ -12,6 +12,7 @@ from rasd_nnu.errors import ConfigError, did_you_mean
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("fp32", "bf16", "fp16")
+OBJECTIVES = ("prototypes", "contrastive")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,11 @@ class Recipe:
             the samples nor the loss.
         ema: Decay of a moving average of the weights, which the checkpoint then holds, or None.
         seed: Seed of the samples and of the initial weights.
-        temperature: tau of the objective.
+        reuse: Iterations in a row that show a sample; the batch is then a queue that fresh samples enter. The
+            authors' code has the batch size.
+        objective: ``prototypes`` (the paper), or ``contrastive`` (the way of anatomix: every sample comes in two
+            appearances, so that a batch costs the network twice as much).
+        temperature: tau of the objective; the default is the paper's, anatomix has 0.33.
         normalize: Compare features on the unit sphere (not in the paper).
 
     Raises:
@@ -49,11 +54,13 @@ class Recipe:
     accumulate: int = 1
     ema: float | None = None
     seed: int = 0
+    reuse: int = 1
+    objective: str = "prototypes"
     temperature: float = 0.07
     normalize: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "accumulate"):
+        for name in ("iterations", "batch_size", "accumulate", "reuse"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("weight_decay", "warmup", "seed"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
@@ -62,13 +69,18 @@ class Recipe:
         self._require("clip", self.clip is None or self.clip > 0, "above 0 (leave it out for no clipping)")
         self._require("ema", self.ema is None or 0 < self.ema < 1, "between 0 and 1, such as 0.999")
         self._require("warmup", self.warmup < self.iterations, f"below the {self.iterations} iterations")
-        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("objective", OBJECTIVES)):
             value = getattr(self, name)
             self._require(name, value in known, f"one of {', '.join(known)}.{did_you_mean(value, known)}")
 
     def _require(self, name: str, good: bool, expected: str) -> None:
         if not good:
             raise ConfigError(f"{name} is {getattr(self, name)!r}, expected {expected}")
+
+    @property
+    def views(self) -> int:
+        """Appearances of each sample that the objective compares."""
+        return 2 if self.objective == "contrastive" else 1
 
     def rate(self, iteration: int) -> float:
         """Return the learning rate of an iteration, counted from 0."""

@@ -19,7 +19,10 @@ from rasd_nnu.errors import CheckpointError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
+from rasd_nnu.pretrain.objective import contrastive
+from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
+from rasd_nnu.pretrain.stream import samples_used
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 from rasd_nnu.pretrain.timing import StepTimer
 
@@ -31,6 +34,12 @@ def report_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.stem}.run_report.json")
 
 
+def samples_different(recipe: Recipe, iterations: int, offline: OfflineSamples | None) -> int:
+    """Return how many different samples the first ``iterations`` have."""
+    used = samples_used(iterations, recipe.batch_size, recipe.reuse)
+    return used if offline is None else min(used, offline.manifest.samples)
+
+
 def run_details(
     config: SynthesisConfig,
     recipe: Recipe,
@@ -38,23 +47,20 @@ def run_details(
     fabric: Fabric,
     history: History,
     timer: StepTimer,
+    offline: OfflineSamples | None = None,
 ) -> dict[str, Any]:
     """Return the ``rasd`` details of a checkpoint after ``history.settled`` iterations, plain values only."""
     samples = history.settled * recipe.batch_size
     return {
         "synthesis": config.to_dict(),
-        "objective": {
-            "name": "prototype_disentangling",
-            "temperature": recipe.temperature,
-            "reduction": "mean",
-            "normalize": recipe.normalize,
-        },
+        "objective": _objective(recipe),
         "recipe": recipe.to_dict(),
         "seed": recipe.seed,
         "iterations": history.settled,
         "finished": history.settled == recipe.iterations,
         "samples_seen": samples,
-        "samples_different": samples,  # every iteration draws samples of its own
+        "samples_different": samples_different(recipe, history.settled, offline),
+        "offline": offline and {"samples": offline.manifest.samples, "digest": offline.manifest.digest},
         "final_losses": history.final(),
         "curve": history.curve(),
         "versions": {
@@ -67,16 +73,41 @@ def run_details(
     }
 
 
-def describe(target: NetworkTarget, config: SynthesisConfig, recipe: Recipe, network: nn.Module, fabric: Fabric) -> str:
+def _objective(recipe: Recipe) -> dict[str, Any]:
+    if recipe.objective == "contrastive":
+        return {
+            "name": "supervised_contrastive",
+            "temperature": recipe.temperature,
+            "views": recipe.views,
+            "voxels": contrastive.VOXELS,
+            "projection": [contrastive.WIDTH] * 3,
+        }
+    return {
+        "name": "prototype_disentangling",
+        "temperature": recipe.temperature,
+        "reduction": "mean",
+        "normalize": recipe.normalize,
+    }
+
+
+def describe(
+    target: NetworkTarget,
+    config: SynthesisConfig,
+    recipe: Recipe,
+    network: nn.Module,
+    fabric: Fabric,
+    offline: OfflineSamples | None = None,
+) -> str:
     """Return the lines that a run starts with."""
     name = target.architecture["network_class_name"].rpartition(".")[2]
     planned = f"planned for {target.dataset} {target.plans} {target.configuration}" if target.dataset else "standard"
     parameters = sum(p.numel() for p in network.parameters())  # a shared parameter counts once
     shape, classes = " x ".join(map(str, config.shape)), config.classes
+    different = samples_different(recipe, recipe.iterations, offline)
     return (
         f"network  {name}, {planned}, {parameters / 1e6:.2f} M parameters\n"
         f"samples  {shape}, {config.channels} channel(s), {classes} classes, preset {config.name}, "
-        f"{recipe.iterations * recipe.batch_size} different ones\n"
+        f"{different} different ones{f' of {offline.folder}' if offline else ''}\n"
         f"recipe   {recipe.iterations} iterations of {recipe.batch_size}, AdamW {recipe.lr:g} {recipe.schedule}, "
         f"{recipe.precision} on {fabric.world_size} x {_device_name(fabric.device)}, seed {recipe.seed}"
     )

@@ -11,6 +11,7 @@ from typing import Any
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.checkpoint import resume_path, safe_load
+from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
@@ -18,7 +19,9 @@ from rasd_nnu.pretrain.synthesis import SynthesisConfig
 RESUME_VERSION = 1
 
 
-def identity(target: NetworkTarget, config: SynthesisConfig, recipe: Recipe) -> dict[str, Any]:
+def identity(
+    target: NetworkTarget, config: SynthesisConfig, recipe: Recipe, offline: OfflineSamples | None = None
+) -> dict[str, Any]:
     """Return everything that decides a run's losses, as JSON values."""
     values: dict[str, Any] = {
         "architecture": target.architecture,
@@ -26,6 +29,7 @@ def identity(target: NetworkTarget, config: SynthesisConfig, recipe: Recipe) -> 
         "patch_size": target.patch_size,
         "synthesis": config.to_dict(),
         "recipe": recipe.to_dict(),
+        "offline_samples": offline and offline.manifest.digest,
     }
     # Memory only; and a constant rate does not know how long the run will be.
     values["recipe"].pop("accumulate")

@@ -14,12 +14,14 @@ from torch import Tensor
 from rasd_nnu.errors import CheckpointError, ConfigError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, resume_path
-from rasd_nnu.pretrain.hardware import Hardware
+from rasd_nnu.pretrain.hardware import Hardware, memory_format
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.interrupt import StopSignals
+from rasd_nnu.pretrain.keep import Keep
 from rasd_nnu.pretrain.learner import Learner
 from rasd_nnu.pretrain.monitor import Monitor
 from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.pretrain.offline import OfflineBatches, OfflineSamples
 from rasd_nnu.pretrain.progress import Display, Status
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.report import describe, report_path, run_details, write_report
@@ -41,6 +43,8 @@ class Run:
         state: Content of a resume file of the same run, or None.
         fabric: A launched Fabric.
         watcher: Is told how the run goes.
+        offline: Samples to read, or None for fresh ones.
+        keep: Which checkpoints to keep besides the latest.
     """
 
     def __init__(
@@ -53,18 +57,23 @@ class Run:
         state: dict[str, Any] | None,
         fabric: Fabric,
         watcher: Display,
+        offline: OfflineSamples | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.target, self.config, self.recipe, self.out = target, config, recipe, out
-        self.hardware, self.fabric, self.watcher = hardware, fabric, watcher
+        self.hardware, self.fabric, self.watcher, self.offline = hardware, fabric, watcher, offline
+        self.keep = keep or Keep()
         torch.manual_seed(recipe.seed)  # the initial weights, the same in every process
-        self.learner = Learner(fabric, build_network(target), recipe, config.max_classes)
+        network: Any = build_network(target)
+        network = network.to(memory_format=memory_format(fabric.device, target.patch_size))
+        self.learner = Learner(fabric, network, recipe, config.max_classes, compiled=hardware.compile)
         if state is not None:
             self.learner.load(state["learner"])
         self.history = History(recipe.iterations, fabric, state["history"] if state else None)
         self.start = self.history.settled
         self.timer = StepTimer(fabric.device, state["seconds"] if state else 0.0)
         self._began = self.timer.seconds
-        watcher.message(describe(target, config, recipe, self.learner.network, fabric))
+        watcher.message(describe(target, config, recipe, self.learner.network, fabric, offline))
         if self.start:
             watcher.message(f"goes on after iteration {self.start}")
         self.monitor: Monitor | None = None
@@ -86,7 +95,7 @@ class Run:
                 image, label = self._step(iteration, samples, due)
                 stopped_by = signals.agreed(all_here=due)
                 end = done == self.recipe.iterations or stopped_by is not None
-                save = end or done % save_every == 0
+                save = end or done % save_every == 0 or self.keep.for_good(done)
                 if due or save:
                     self._report(done)
                 if save:
@@ -101,9 +110,15 @@ class Run:
         return stopped_by
 
     def _samples(self) -> Generator[tuple[Tensor, Tensor], None, None]:
-        share = Share(self.recipe.batch_size, self.fabric.global_rank, self.fabric.world_size)
-        batches = Batches(self.config, self.recipe.seed, share, self.fabric.device)
-        return stream(batches, self.start, self.recipe.iterations, self.hardware.workers)
+        recipe = self.recipe
+        share = Share(recipe.batch_size, self.fabric.global_rank, self.fabric.world_size, recipe.reuse)
+        seed, device, views = recipe.seed, self.fabric.device, recipe.views
+        batches = (
+            Batches(self.config, seed, share, device, views)
+            if self.offline is None
+            else OfflineBatches(self.offline, seed, share, device, views)
+        )
+        return stream(batches, self.start, recipe.iterations, self.hardware.workers)
 
     def _step(self, iteration: int, samples: Iterator[tuple[Tensor, Tensor]], due: bool) -> tuple[Tensor, Tensor]:
         """Draw and learn from one batch, and return it."""
@@ -134,6 +149,7 @@ class Run:
 
     def _show_examples(self, done: int, image: Tensor, label: Tensor) -> None:
         if self.monitor is not None:
+            image = image if self.recipe.views == 1 else image[:, 0]
             self.monitor.examples(done, image[:2], label[:2], self.learner.regions(image[:2], label[:2]))
 
     def _save(self, *, required: bool) -> None:
@@ -158,15 +174,21 @@ class Run:
     def _write(self) -> None:
         resume = {
             "resume_version": RESUME_VERSION,
-            "identity": identity(self.target, self.config, self.recipe),
+            "identity": identity(self.target, self.config, self.recipe, self.offline),
             "iteration": self.history.settled,
             "learner": self.learner.state(),
             "history": self.history.state(),
             "seconds": self.timer.seconds,
         }
-        details = run_details(self.config, self.recipe, self.hardware, self.fabric, self.history, self.timer)
+        details = run_details(
+            self.config, self.recipe, self.hardware, self.fabric, self.history, self.timer, self.offline
+        )
         atomic_save(resume, resume_path(self.out))
-        atomic_save(checkpoint_content(self.learner.result, self.target, details), self.out)
+        content = checkpoint_content(self.learner.result, self.target, details)
+        atomic_save(content, self.out)
+        if (kept := self.keep.path(self.out, self.history.settled)) is not None:
+            atomic_save(content, kept)
+            self.keep.tidy(self.out)
         write_report(report_path(self.out), {"command": "pretrain", "checkpoint": str(self.out), **details})
 
 

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 @cache
 def trainer_class(name: TrainerName) -> type[RaSDTrainer]:
     """Return the one class of this name; it is importable from this module, so that it can be pickled."""
+    from rasd_nnu.trainers.swin import SwinTrainer
     from rasd_nnu.trainers.trainer import RaSDTrainer
 
     if name == RaSDTrainer.run:
         return RaSDTrainer
-    return type(str(name), (RaSDTrainer,), {"__module__": __name__, "__doc__": f"{name!r}.", "run": name})
+    base = RaSDTrainer if name.network is None else SwinTrainer
+    return type(str(name), (base,), {"__module__": __name__, "__doc__": f"{name!r}.", "run": name})
 
 
 def __getattr__(name: str) -> type[RaSDTrainer]:

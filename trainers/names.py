@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-GRAMMAR = "RaSDTrainer[_scratch][_<N>epochs][_<M>iters][_seed<K>]"
+from rasd_nnu.arm_names import ARM_NAME, RESERVED_ARMS
+
+GRAMMAR = "RaSDTrainer[_SwinUNETR][_scratch|_from<name>][_<N>epochs][_<M>iters][_seed<K>]"
 
 _PATTERN = re.compile(
-    r"RaSDTrainer(?P<scratch>_scratch)?(?:_(?P<epochs>[1-9]\d*)epochs)?"
-    r"(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
+    r"RaSDTrainer(?P<network>_SwinUNETR)?(?:_(?P<scratch>scratch)|_from(?P<name>" + ARM_NAME + r"))?"
+    r"(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
 )
 
 
@@ -22,14 +24,16 @@ class TrainerName:
     """What a trainer's name says.
 
     Args:
-        arm: ``rasd`` (starts from the checkpoint) or ``scratch`` (starts from random weights).
+        arm: ``rasd`` (starts from the checkpoint), ``scratch`` (starts from random weights), or the name of a
+            registered arm (starts from other people's weights).
         epochs: Number of epochs, or None for nnU-Net's 1000.
         iters: Training iterations an epoch, or None for nnU-Net's 250.
         seed: Seed of both the initialisation and the data, or None for none.
+        network: ``SwinUNETR``, or None for the planned network.
 
     Example:
         >>> parse_name("RaSDTrainer_scratch_50epochs_seed1")
-        TrainerName(arm='scratch', epochs=50, iters=None, seed=1)
+        TrainerName(arm='scratch', epochs=50, iters=None, seed=1, network=None)
         >>> str(TrainerName(arm="rasd", epochs=50, seed=1))
         'RaSDTrainer_50epochs_seed1'
     """
@@ -38,16 +42,23 @@ class TrainerName:
     epochs: int | None = None
     iters: int | None = None
     seed: int | None = None
+    network: str | None = None
 
     def __str__(self) -> str:
         """Return the class name."""
         return (
             "RaSDTrainer"
-            + ("_scratch" if self.arm == "scratch" else "")
+            + (f"_{self.network}" if self.network is not None else "")
+            + self._arm_part()
             + (f"_{self.epochs}epochs" if self.epochs is not None else "")
             + (f"_{self.iters}iters" if self.iters is not None else "")
             + (f"_seed{self.seed}" if self.seed is not None else "")
         )
+
+    def _arm_part(self) -> str:
+        if self.arm in RESERVED_ARMS:
+            return "_scratch" if self.arm == "scratch" else ""
+        return f"_from{self.arm}"
 
 
 def parse_name(name: str) -> TrainerName | None:
@@ -59,5 +70,8 @@ def parse_name(name: str) -> TrainerName | None:
     def number(group: str) -> int | None:
         return int(match[group]) if match[group] else None
 
-    arm = "scratch" if match["scratch"] else "rasd"
-    return TrainerName(arm, number("epochs"), number("iters"), number("seed"))
+    arm = match["scratch"] or match["name"] or "rasd"
+    if match["name"] in RESERVED_ARMS:
+        return None
+    network = match["network"].removeprefix("_") if match["network"] else None
+    return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network)

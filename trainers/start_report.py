@@ -66,15 +66,11 @@ def _provenance(source: Source, chosen_by: str) -> dict[str, Any]:
 
 def _recipe(trainer: RaSDTrainer) -> dict[str, Any]:
     """Return what both arms have in common."""
-    group = trainer.optimizer.param_groups[0]
     return {
-        "optimizer": type(trainer.optimizer).__name__,
-        "lr": trainer.initial_lr,
-        "momentum": group["momentum"],
-        "nesterov": group["nesterov"],
-        "weight_decay": group["weight_decay"],
+        **trainer.recipe.model_dump(),
+        "lr": trainer.recipe.rate,
+        "weight_decay": trainer.recipe.weight_decay,
         "schedule": "linear warm-up, then poly 0.9",
-        "warmup_share": trainer.warmup_share,
         "epochs": trainer.num_epochs,
         "iterations_per_epoch": trainer.num_iterations_per_epoch,
         "val_iterations_per_epoch": trainer.num_val_iterations_per_epoch,

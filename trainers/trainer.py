@@ -9,13 +9,18 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from rasd_nnu.arm_names import RESERVED_ARMS
 from rasd_nnu.errors import TransferError, UserError
 from rasd_nnu.nnunet import NetworkTarget, target_from_plans
 from rasd_nnu.trainers.names import TrainerName
+from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
+from rasd_nnu.trainers.options import Recipe, recipe_for
+from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
 from rasd_nnu.trainers.start_report import describe_start, start_report, write_json
-from rasd_nnu.transfer import checkpoint_for, open_source, start_from, unwrap
+from rasd_nnu.transfer import Source, TransferReport, arm_source, checkpoint_for, open_source, start_from, unwrap
+from rasd_nnu.transfer.tensors import Part
 
 
 class RaSDTrainer(nnUNetTrainer):
@@ -31,14 +36,11 @@ class RaSDTrainer(nnUNetTrainer):
     #: What the name says; set by `rasd_nnu.trainers.trainer_class`.
     run: ClassVar[TrainerName] = TrainerName()
 
-    #: nnU-Net's own rate for training from random weights, so that the scratch arm is nnU-Net's recipe and no
-    #: straw man.
-    peak_lr: ClassVar[float] = 1e-2
+    #: Options of the recipe that this kind of network is trained with unless told otherwise.
+    recipe_defaults: ClassVar[dict[str, Any]] = {}
 
-    #: Share of the run in which the rate rises linearly. Without it the first steps at the full rate, taken with a
-    #: random segmentation head, undo much of what was pre-trained; 5 % is nnssl's fine-tuning recipe (50 of 1000
-    #: epochs). A share rather than a number of epochs, so that it means the same in a run of 5 epochs.
-    warmup_share: ClassVar[float] = 0.05
+    #: Whether the network has outputs at lower resolutions to learn from.
+    has_deep_supervision: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -49,7 +51,12 @@ class RaSDTrainer(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008  (nnU-Net reads this very signature)
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.initial_lr = self.peak_lr
+        try:
+            self._check_plan()
+            self._follow(recipe_for(plans, defaults=self.recipe_defaults))
+        except UserError as error:
+            self._refuse(error)
+        self.enable_deep_supervision = self.has_deep_supervision
         if self.run.epochs is not None:
             self.num_epochs = self.run.epochs
         if self.run.iters is not None:
@@ -60,6 +67,15 @@ class RaSDTrainer(nnUNetTrainer):
         self.save_every = min(50, max(1, self.num_epochs // 10))
         self._iteration = 0
         self._initial_version = 0
+
+    def _check_plan(self) -> None:
+        """Refuse plans that the network cannot be built for; nnU-Net's own network can for all."""
+
+    def _follow(self, recipe: Recipe) -> None:
+        """Train by ``recipe``, and have nnU-Net write it into each checkpoint."""
+        self.recipe = recipe
+        self.initial_lr, self.weight_decay = recipe.rate, recipe.weight_decay
+        self.my_init_kwargs[RECIPE_KEY] = recipe.model_dump()
 
     @property
     def target(self) -> NetworkTarget:
@@ -74,10 +90,32 @@ class RaSDTrainer(nnUNetTrainer):
         self._initial_version = self._weights_version()
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, WarmupPoly]:
-        """Return nnU-Net's SGD with a schedule that warms up first."""
-        optimizer, _ = super().configure_optimizers()
-        warmup_epochs = self.warmup_share * self.num_epochs
+        """Return the recipe's optimiser, nnU-Net's SGD by default, with a schedule that warms up first."""
+        network = unwrap(self.network)
+        optimizer = build_optimizer(network, self.recipe)
+        if self.recipe.freeze_encoder_epochs:
+            hold_still(optimizer, encoder_parameters(network), self._encoder_is_frozen)
+        warmup_epochs = self.recipe.warmup * self.num_epochs
         return optimizer, WarmupPoly(optimizer, self.num_epochs, warmup_epochs, self.num_iterations_per_epoch)
+
+    def _encoder_is_frozen(self) -> bool:
+        return self.current_epoch < self.recipe.freeze_encoder_epochs
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """Go on with the recipe that the run began with, whatever is set by now, then as nnU-Net does.
+
+        Raises:
+            SystemExit: With code 2 if the file is damaged or not of such a run.
+        """
+        if not self.was_initialized:
+            try:
+                began = saved_recipe(Path(filename_or_checkpoint))
+            except UserError as error:
+                self._refuse(error)
+            if began != self.recipe:
+                self.print_to_log_file(f"going on as the run began, with {began}; what is set now is {self.recipe}")
+            self._follow(began)
+        super().load_checkpoint(filename_or_checkpoint)
 
     def on_train_start(self) -> None:
         """Copy the pre-trained weights if the training starts now, then go on as nnU-Net does.
@@ -102,15 +140,28 @@ class RaSDTrainer(nnUNetTrainer):
             )
         checkpoint = None
         if self.run.arm != "scratch":
-            path, chosen_by = checkpoint_for(self.target, self.plans_manager.plans)
-            checkpoint = open_source(path), chosen_by
+            checkpoint = self._source()
         if not self.was_initialized:
             self.initialize()
-        transfer = None if checkpoint is None else start_from(*checkpoint, self.target, self.network)
+        transfer = None if checkpoint is None else self._transfer(*checkpoint)
         if self.local_rank == 0:
             content = start_report(self, checkpoint, transfer)
             write_json(content, Path(self.output_folder) / "transfer_report.json")
-        self.print_to_log_file(f"{type(self).__name__}: {describe_start(checkpoint, transfer)}")
+        self.print_to_log_file(f"{type(self).__name__}: {describe_start(checkpoint, transfer)}\nrecipe: {self.recipe}")
+
+    def _source(self) -> tuple[Source, str]:
+        if self.run.arm not in RESERVED_ARMS:
+            return arm_source(self.run.arm)
+        path, chosen_by = self._find_checkpoint()
+        return open_source(path), chosen_by
+
+    def _find_checkpoint(self) -> tuple[Path, str]:
+        return checkpoint_for(self.target, self.plans_manager.plans)
+
+    def _transfer(self, source: Source, chosen_by: str) -> TransferReport:
+        """Copy what the recipe asks for. Draws nothing: under DDP the ranks have agreed on the weights before."""
+        only: Part | None = "encoder" if self.recipe.transfer == "encoder" else None
+        return start_from(source, chosen_by, self.target, self.network, require=self.recipe.require, only=only)
 
     def _weights_version(self) -> int:
         """Return a number that any writing into the parameters raises."""

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from rasd_nnu.pretrain.objective.chunks import accumulation_dtype, voxel_chunks
+from rasd_nnu.pretrain.objective.chunks import voxel_chunks
+from rasd_nnu.pretrain.objective.region_sums import SHORTEST, members
 
 
-def _similarities(features: Tensor, scaled_prototypes: Tensor, offset: Tensor) -> Tensor:
-    """Return ``P_j f / tau`` ``(B, I, n)`` of a piece; ``-inf`` for absent classes."""
-    return torch.baddbmm(offset[:, :, None], scaled_prototypes, features.to(scaled_prototypes.dtype))
+class Clustering(NamedTuple):
+    """What one pass over the voxels gives.
+
+    Attributes:
+        nll: Negative log-likelihood of each voxel's own prototype, summed ``(B,)``.
+        correct: Number of voxels nearest to their own prototype ``(B,)``.
+        slope: Gradient of ``nll`` with respect to the prototypes ``(B, I, F)``.
+        log_partition: Logarithm of the softmax's denominator ``(B, N)``, to compute the softmax again.
+    """
+
+    nll: Tensor
+    correct: Tensor
+    slope: Tensor
+    log_partition: Tensor
 
 
 def absent_offset(present: Tensor, dtype: torch.dtype) -> Tensor:
@@ -21,61 +32,87 @@ def absent_offset(present: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(present.shape, dtype=dtype, device=present.device).masked_fill_(~present, -torch.inf)
 
 
-class _Clustering(torch.autograd.Function):
-    """Summed negative log-likelihood of each voxel's own prototype; backward recomputes the similarities."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, features: Tensor, prototypes: Tensor, label: Tensor, present: Tensor, temperature: float
-    ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(features, prototypes, label, present)
-        ctx.temperature = temperature
-        scaled = prototypes / temperature
-        offset = absent_offset(present, scaled.dtype)
-        loss = scaled.new_zeros(features.shape[0])
-        correct = torch.zeros_like(loss)
-        for part in voxel_chunks(features):
-            similarity = _similarities(features[:, :, part], scaled, offset)
-            own = similarity.gather(1, label[:, None, part])[:, 0]
-            loss += (similarity.logsumexp(1) - own).sum(1)
-            correct += (own >= similarity.amax(1)).sum(1)
-        ctx.mark_non_differentiable(correct)
-        return loss, correct
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        features, prototypes, label, present = ctx.saved_tensors
-        scaled = prototypes / ctx.temperature
-        offset = absent_offset(present, scaled.dtype)
-        weight = gradients[0][:, None, None]
-        grad_features = torch.empty_like(features)
-        grad_prototypes = torch.zeros_like(prototypes)
-        for part in voxel_chunks(features):
-            piece = features[:, :, part].to(scaled.dtype)
-            index = label[:, None, part]
-            slope = _similarities(piece, scaled, offset).softmax(1)
-            slope.scatter_add_(1, index, slope.new_full((1, 1, 1), -1.0).expand(index.shape)).mul_(weight)
-            grad_features[:, :, part] = torch.bmm(scaled.transpose(1, 2), slope)
-            grad_prototypes.baddbmm_(slope, piece.transpose(1, 2))
-        return grad_features, grad_prototypes / ctx.temperature, None, None, None
+def similarities(piece: Tensor, scaled_prototypes: Tensor, offset: Tensor, scale: Tensor | None) -> Tensor:
+    """Return ``P_j f / tau`` ``(B, I, n)`` of a piece ``(B, F, n)``; ``-inf`` for absent classes."""
+    if scale is None:
+        return torch.baddbmm(offset[:, :, None], scaled_prototypes, piece)
+    return torch.bmm(scaled_prototypes, piece).mul_(scale[:, None]).add_(offset[:, :, None])
 
 
-def clustering_nll(
-    features: Tensor, prototypes: Tensor, label: Tensor, present: Tensor, temperature: float
-) -> tuple[Tensor, Tensor]:
+def cluster(
+    features: Tensor, prototypes: Tensor, label: Tensor, present: Tensor, temperature: float, scales: Tensor | None
+) -> Clustering:
     """Sum ``-log softmax_j(P_j f / tau)`` at the own class over the voxels of each sample.
 
     Args:
         features: ``(B, F, N)``, any floating type.
-        prototypes: ``(B, I, F)``, of `accumulation_dtype`.
+        prototypes: ``(B, I, F)``, at least float32.
         label: ``(B, N)`` int64.
         present: ``(B, I)`` bool; absent classes are not among the j.
         temperature: tau.
-
-    Returns:
-        The sum ``(B,)``, and the number of voxels nearest to their own prototype ``(B,)`` (no gradient).
+        scales: What to multiply each feature with ``(B, N)``, or None.
     """
-    assert prototypes.dtype == accumulation_dtype(features)
-    loss, correct = _Clustering.apply(features, prototypes, label, present, temperature)
-    return loss, correct
+    scaled, offset = prototypes / temperature, absent_offset(present, prototypes.dtype)
+    nll = scaled.new_zeros(features.shape[0])
+    correct, slope = torch.zeros_like(nll), torch.zeros_like(scaled)
+    log_partition = scaled.new_empty(label.shape)
+    for part in voxel_chunks(features):
+        piece, scale = features[:, :, part].to(scaled.dtype), None if scales is None else scales[:, part]
+        similarity = similarities(piece, scaled, offset, scale)
+        own = similarity.gather(1, label[:, None, part])[:, 0]
+        largest = similarity.amax(1)
+        correct += (own >= largest).sum(1)
+        exponential = similarity.sub_(largest[:, None]).exp_()
+        total = exponential.sum(1)
+        log_partition[:, part] = total.log().add_(largest)
+        nll += (log_partition[:, part] - own).sum(1)
+        difference = exponential.div_(total[:, None]).sub_(members(label[:, part], scaled.shape[1], scaled.dtype))
+        if scale is not None:
+            difference *= scale[:, None]
+        slope.baddbmm_(difference, piece.transpose(1, 2))
+    return Clustering(nll, correct, slope / temperature, log_partition)
+
+
+def features_gradient(
+    features: Tensor,
+    prototypes: Tensor,
+    label: Tensor,
+    present: Tensor,
+    temperature: float,
+    scales: Tensor | None,
+    log_partition: Tensor,
+    weight: Tensor,
+    sums_gradient: Tensor,
+) -> Tensor:
+    """Return the gradient ``(B, F, N)`` that reaches the features through `cluster` and through `region_sums`.
+
+    Args:
+        features: As in `cluster`; so are the next five.
+        prototypes: See above.
+        label: See above.
+        present: See above.
+        temperature: See above.
+        scales: See above.
+        log_partition: From `cluster`.
+        weight: Gradient of the loss with respect to `Clustering.nll` ``(B,)``.
+        sums_gradient: Gradient of the loss with respect to the region sums ``(B, I, F)``.
+    """
+    scaled, offset = prototypes / temperature, absent_offset(present, prototypes.dtype)
+    # Both ways are linear in the prototypes or sums: one product of 2 I rows.
+    sources = torch.cat([scaled * weight[:, None, None], sums_gradient - scaled * weight[:, None, None]], 1)
+    sources = sources.transpose(1, 2)
+    result = torch.empty_like(features)
+    in_place = result.dtype == scaled.dtype
+    for part in voxel_chunks(features):
+        piece, scale = features[:, :, part].to(scaled.dtype), None if scales is None else scales[:, part]
+        softmax = similarities(piece, scaled, offset, scale).sub_(log_partition[:, None, part]).exp_()
+        amounts = torch.cat([softmax, members(label[:, part], scaled.shape[1], scaled.dtype)], 1)
+        gradient = torch.bmm(sources, amounts, out=result[:, :, part] if in_place else None)
+        if scale is not None:
+            # d(f / |f|): without the part along f, which normalising takes away; a feature of no length keeps it.
+            along = torch.linalg.vecdot(gradient, piece, dim=1) * scale.square()
+            along.masked_fill_(scale >= 1 / SHORTEST, 0.0)
+            gradient.addcmul_(piece, along[:, None], value=-1).mul_(scale[:, None])
+        if not in_place:
+            result[:, :, part] = gradient
+    return result

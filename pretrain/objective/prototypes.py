@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from rasd_nnu.errors import ConfigError, did_you_mean
 from rasd_nnu.pretrain.objective.chunks import accumulation_dtype
-from rasd_nnu.pretrain.objective.clustering import absent_offset, clustering_nll
+from rasd_nnu.pretrain.objective.clustering import absent_offset, similarities
+from rasd_nnu.pretrain.objective.disentangling import Disentangling, prototypes_from
 from rasd_nnu.pretrain.objective.region_sums import region_sums
 
 REDUCTIONS = ("mean", "paper_sum")
@@ -44,8 +45,7 @@ class PrototypeDisentangling(nn.Module):
     Args:
         temperature: tau, 0.07 in the paper.
         reduction: ``mean``, or ``paper_sum``: sums over the classes and voxels of a sample, mean over samples.
-        normalize: Put features and prototypes on the unit sphere (usual for InfoNCE; not in the paper; needs one
-            more copy of the features).
+        normalize: Put features and prototypes on the unit sphere (usual for InfoNCE; not in the paper).
 
     Example:
         >>> features = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])  # two voxels, orthogonal features
@@ -81,43 +81,24 @@ class PrototypeDisentangling(nn.Module):
             ValueError: If the shapes or the type of the label do not agree.
         """
         _check(features, label)
-        flat, regions = features.flatten(2), label.flatten(1)
         with torch.autocast(features.device.type, enabled=False):
-            prototypes, counts, flat = self._prototypes(flat, regions, num_classes)
-            present = counts > 0
-            nll, correct = clustering_nll(flat, prototypes, regions, present, self.temperature)
-            separation, clustering = self._separation(prototypes, present), nll.mean()
+            separation, nll, correct, classes = Disentangling.apply(
+                features.flatten(2), label.flatten(1), num_classes, self.temperature, self.normalize
+            )
+            voxels = label[0].numel()
             if self.reduction == "mean":
-                clustering = clustering / regions.shape[1]
-        return Terms(separation + clustering, separation, clustering, correct.mean() / regions.shape[1])
+                separation, nll = separation / classes, nll / voxels
+            separation, clustering = separation.mean(), nll.mean()
+        return Terms(separation + clustering, separation, clustering, correct.mean() / voxels)
 
     def nearest(self, features: Tensor, label: Tensor, num_classes: int) -> Tensor:
         """Return the class ``(B, *S)`` of the most similar prototype of each voxel, to look at."""
         flat, regions = features.flatten(2).to(accumulation_dtype(features)), label.flatten(1)
         with torch.autocast(features.device.type, enabled=False):
-            prototypes, counts, flat = self._prototypes(flat, regions, num_classes)
-            offset = absent_offset(counts > 0, prototypes.dtype)
-            return torch.baddbmm(offset[:, :, None], prototypes, flat).argmax(1).view_as(label)
-
-    def _prototypes(self, flat: Tensor, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return prototypes ``(B, I, F)``, counts ``(B, I)`` and the features that they are compared with."""
-        if self.normalize:
-            flat = nn.functional.normalize(flat.to(accumulation_dtype(flat)), dim=1)
-        sums, counts = region_sums(flat, label, num_classes)
-        prototypes = sums / counts.clamp(min=1)[:, :, None]
-        if self.normalize:
-            prototypes = nn.functional.normalize(prototypes, dim=2)
-        return prototypes, counts, flat
-
-    def _separation(self, prototypes: Tensor, present: Tensor) -> Tensor:
-        """Return equation 6: each prototype against all present ones of its sample."""
-        similarity = torch.bmm(prototypes, prototypes.transpose(1, 2)) / self.temperature
-        similarity = similarity + absent_offset(present, similarity.dtype)[:, None, :]
-        own = similarity.diagonal(dim1=1, dim2=2)
-        # `where` before the subtraction: an absent class's own similarity is -inf.
-        each = similarity.logsumexp(2) - torch.where(present, own, 0.0)
-        loss = torch.where(present, each, 0.0).sum(1)
-        return (loss / present.sum(1) if self.reduction == "mean" else loss).mean()
+            sums, counts, _ = region_sums(flat, regions, num_classes, self.normalize)
+            prototypes = prototypes_from(sums, counts, self.normalize)
+            # The length of a feature does not change which prototype is the nearest.
+            return similarities(flat, prototypes, absent_offset(counts > 0, flat.dtype), None).argmax(1).view_as(label)
 
 
 def _check(features: Tensor, label: Tensor) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,9 +96,16 @@ class SampleParameters:
     inclusions: InclusionParameters | None
 
 
-def generator_for(seed: int, index: int) -> np.random.Generator:
-    """Return the generator of sample ``index`` of stream ``seed``, independent of all other samples."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
+def generator_for(seed: int, index: int, view: int = 0) -> np.random.Generator:
+    """Return the generator of sample ``index`` of stream ``seed``, independent of all other samples.
+
+    Args:
+        seed: The stream.
+        index: The sample.
+        view: Further appearances of the sample (`reappear`) count from 1.
+    """
+    entropy = [seed, index, view] if view else [seed, index]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
 
 
 def draw(config: SynthesisConfig, generator: np.random.Generator) -> SampleParameters:
@@ -116,34 +124,26 @@ def draw(config: SynthesisConfig, generator: np.random.Generator) -> SampleParam
     classes = int(generator.integers(low, high, endpoint=True))
     heatmaps = _draw_heatmaps(dice, classes)
     flows = _draw_flows(dice, classes) if dice.happens(priors.deformation.probability) else ()
-    mean, std = _draw_regions(dice, classes)
-    axis = int(np.argmax(config.spacing))  # the coarsest axis; the first if all are equal
-    sliced = config.dims == 3 and dice.happens(priors.slices.probability)
-    noisy = dice.happens(priors.noise.probability)
-    blurred = dice.happens(priors.blur.probability)
     return SampleParameters(
         config=config,
         classes=classes,
         heatmaps=heatmaps,
         flows=flows,
-        mean=mean,
-        std=std,
-        background_mean=dice.uniforms(priors.regions.background_mean, config.channels),
-        background_std=dice.uniforms(priors.regions.background_std, config.channels),
-        partial_volume=dice.length_mm(priors.regions.partial_volume),
-        bias=_draw_bias(dice) if dice.happens(priors.bias.probability) else None,
-        noise_kind=str(generator.choice(priors.noise.kinds)),
-        noise_std=dice.uniform(priors.noise.std) if noisy else 0.0,
-        noise_seed=int(generator.integers(2**31)),
-        blur=tuple(dice.length_vox(priors.blur.sigma, axis) if blurred else 0.0 for axis in range(config.dims)),
-        slice_axis=axis,
-        slice_thickness=dice.length_vox(priors.slices.thickness, axis) if sliced else 1.0,
-        slice_offset=float(generator.random()),
-        gamma=dice.uniforms(priors.contrast.gamma, config.channels),
+        **_draw_appearance(dice, classes),
         body=_draw_body(dice) if dice.happens(priors.body.probability) else None,
         tubes=_draw_tubes(dice) if dice.happens(priors.tubes.probability) else None,
         inclusions=_draw_inclusions(dice) if dice.happens(priors.inclusions.probability) else None,
     )
+
+
+def reappear(parameters: SampleParameters, generator: np.random.Generator) -> SampleParameters:
+    """Draw another appearance of the same label map: regions, bias field, noise, resolution and contrast anew.
+
+    Args:
+        parameters: The sample.
+        generator: Source of randomness, see `generator_for`.
+    """
+    return replace(parameters, **_draw_appearance(_Dice(parameters.config, generator), parameters.classes))
 
 
 class _Dice:
@@ -200,6 +200,32 @@ def _draw_flows(dice: _Dice, classes: int) -> tuple[torch.Tensor, ...]:
         std_mm = dice.uniform(prior.std) * dice.to_mm(prior.std.unit, lattice.node_distance)
         drawn.append(dice.normals(classes if prior.per_class else 1, dice.config.dims, *lattice.nodes) * std_mm)
     return tuple(drawn)
+
+
+def _draw_appearance(dice: _Dice, classes: int) -> dict[str, Any]:
+    """Draw what the image depends on and the label map does not, as entries of `SampleParameters`."""
+    config, priors = dice.config, dice.config.priors
+    mean, std = _draw_regions(dice, classes)
+    axis = int(np.argmax(config.spacing))  # the coarsest axis; the first if all are equal
+    sliced = config.dims == 3 and dice.happens(priors.slices.probability)
+    noisy = dice.happens(priors.noise.probability)
+    blurred = dice.happens(priors.blur.probability)
+    return {
+        "mean": mean,
+        "std": std,
+        "background_mean": dice.uniforms(priors.regions.background_mean, config.channels),
+        "background_std": dice.uniforms(priors.regions.background_std, config.channels),
+        "partial_volume": dice.length_mm(priors.regions.partial_volume),
+        "bias": _draw_bias(dice) if dice.happens(priors.bias.probability) else None,
+        "noise_kind": str(dice.generator.choice(priors.noise.kinds)),
+        "noise_std": dice.uniform(priors.noise.std) if noisy else 0.0,
+        "noise_seed": int(dice.generator.integers(2**31)),
+        "blur": tuple(dice.length_vox(priors.blur.sigma, axis) if blurred else 0.0 for axis in range(config.dims)),
+        "slice_axis": axis,
+        "slice_thickness": dice.length_vox(priors.slices.thickness, axis) if sliced else 1.0,
+        "slice_offset": float(dice.generator.random()),
+        "gamma": dice.uniforms(priors.contrast.gamma, config.channels),
+    }
 
 
 def _draw_regions(dice: _Dice, classes: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ import torch
 
 from rasd_nnu.pretrain.synthesis.appearance import render_image
 from rasd_nnu.pretrain.synthesis.config import SynthesisConfig
-from rasd_nnu.pretrain.synthesis.draw import SampleParameters, draw, generator_for
+from rasd_nnu.pretrain.synthesis.draw import SampleParameters, draw, generator_for, reappear
 from rasd_nnu.pretrain.synthesis.masks import blob_labels
 from rasd_nnu.pretrain.synthesis.structures import add_structures
 
@@ -34,17 +34,22 @@ def render(
         (torch.Size([1, 1, 32, 32]), torch.Size([1, 32, 32]))
     """
     samples = [parameters] if isinstance(parameters, SampleParameters) else list(parameters)
-    device = torch.device(device)
     with torch.no_grad():
-        if device.type == "cpu":
-            labels = torch.cat([_labels([sample], device) for sample in samples])
-        else:
-            labels = _labels(samples, device)
-        # Sums of floats depend on how threads share them, label maps do not: images are rendered by one thread, so
-        # that a sample is the same to the last bit whatever the number of threads or worker processes.
-        with _one_thread() if device.type == "cpu" else nullcontext():
-            images = torch.stack([render_image(label, p) for label, p in zip(labels, samples, strict=True)])
-        return images, labels.long()
+        labels = _label_maps(samples, torch.device(device))
+        return _images(labels, samples), labels.long()
+
+
+def _label_maps(samples: list[SampleParameters], device: torch.device) -> torch.Tensor:
+    if device.type == "cpu":
+        return torch.cat([_labels([sample], device) for sample in samples])
+    return _labels(samples, device)
+
+
+def _images(labels: torch.Tensor, samples: Sequence[SampleParameters]) -> torch.Tensor:
+    # Sums of floats depend on how threads share them, label maps do not: images are rendered by one thread, so
+    # that a sample is the same to the last bit whatever the number of threads or worker processes.
+    with _one_thread() if labels.device.type == "cpu" else nullcontext():
+        return torch.stack([render_image(label, p) for label, p in zip(labels, samples, strict=True)])
 
 
 @contextmanager
@@ -73,3 +78,26 @@ def synthesize(
         Images ``(B, C, *S)`` float32 and labels ``(B, *S)`` int64.
     """
     return render([draw(config, generator_for(seed, index)) for index in indices], device)
+
+
+def synthesize_views(
+    config: SynthesisConfig, seed: int, indices: Sequence[int], views: int, device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw and render samples ``indices`` of the stream ``seed``, each in several appearances.
+
+    The first appearance is that of `synthesize`; every further one has the same label map and everything else anew.
+
+    Returns:
+        Images ``(B, V, C, *S)`` float32 and labels ``(B, *S)`` int64.
+    """
+    samples = [draw(config, generator_for(seed, index)) for index in indices]
+    with torch.no_grad():
+        labels = _label_maps(samples, torch.device(device))
+        images = [_images(labels, samples)]
+        for view in range(1, views):
+            redrawn = [
+                reappear(sample, generator_for(seed, index, view))
+                for sample, index in zip(samples, indices, strict=True)
+            ]
+            images.append(_images(labels, redrawn))
+        return torch.stack(images, 1), labels.long()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
-import click
 import typer
 import typer.core
 import typer.main
@@ -19,7 +19,14 @@ COMMANDS = {
     "demo": ("demo", "The whole way on a small data set, minutes on a CPU."),
     "preview": ("preview", "A sheet of synthetic samples, or the samples as NIfTI."),
     "pretrain": ("pretrain", "Pre-train a network on synthetic images."),
+    "convert": ("convert", "Fit a checkpoint to a plan, for nnU-Net's -pretrained_weights."),
+    "plan": ("plan", "Plans with the network and patch of a checkpoint."),
+    "export": ("export", "A fine-tuned model for machines without this package."),
+    "synthesize": ("synthesize", "Write synthetic samples to disk, to pre-train on again and again."),
+    "inspect": ("inspect", "What a checkpoint contains, and whether it fits a plan."),
+    "push": ("push", "Publish a checkpoint with a model card."),
     "tasks": ("tasks", "The dataset specs: list, show, prepare."),
+    "arms": ("arms", "Other people's weights as arms: add, list, remove."),
     "compare": ("compare", "Paired comparison of two arms, with intervals and p-values."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),
     "doctor": ("doctor", "Say what is wrong with the set-up and how to mend it."),
@@ -29,25 +36,25 @@ COMMANDS = {
 class LazyGroup(typer.core.TyperGroup):
     """Group that knows its commands' names and help without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the sub-commands in the order of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import and return the sub-command `name`, or a stub with its help while listing."""
-        if name not in COMMANDS:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import and return the sub-command, or a stub with its help while all of them are listed."""
+        if cmd_name not in COMMANDS:
             return None
-        module, help_text = COMMANDS[name]
-        if ctx.resilient_parsing or (ctx.invoked_subcommand is None and "--help" in sys.argv[1:2]):
-            return click.Command(name, help=help_text, short_help=help_text)
+        module, help_text = COMMANDS[cmd_name]
+        if ctx.invoked_subcommand is None and sys.argv[1:2] in ([], ["--help"]):
+            return typer.core.TyperCommand(cmd_name, help=help_text, rich_markup_mode=None)
         loaded = importlib.import_module(f"rasd_nnu.cli.{module}")
         if hasattr(loaded, "app"):
-            command: click.Command = typer.main.get_command(loaded.app)
+            command = typer.main.get_command(loaded.app)
         else:
             single = typer.Typer(add_completion=False)
-            single.command(name)(loaded.command)
+            single.command(cmd_name)(loaded.command)
             command = typer.main.get_command(single)
-        command.name = name
+        command.name = cmd_name
         return command
 
 
@@ -57,6 +64,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing rich takes longer than all the rest of --help
     help="Synthetic pre-training for the network that nnU-Net planned, and whether it helped.",
 )
 

@@ -14,7 +14,7 @@ from rasd_nnu.errors import ConfigError
 if TYPE_CHECKING:
     from rasd_nnu.nnunet import NetworkTarget
     from rasd_nnu.pretrain.loop import PretrainResult
-    from rasd_nnu.pretrain.recipe import Recipe
+    from rasd_nnu.pretrain.offline import OfflineSamples
     from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
 _NETWORK, _DATA, _RECIPE = "The network", "The synthetic images", "The recipe"
@@ -28,7 +28,7 @@ def command(
     ] = None,
     arch: Annotated[
         str | None,
-        typer.Option(help="With -d: plain (the default) or resenc.", rich_help_panel=_NETWORK),
+        typer.Option(help="plain, resenc-m|l|xl, primus-s|b|m|l, swin-unetr or unet2d.", rich_help_panel=_NETWORK),
     ] = None,
     dataset: Annotated[
         str | None,
@@ -44,12 +44,14 @@ def command(
     ] = None,
     patch: Annotated[
         str | None,
-        typer.Option(help="With -d: 64 or 64,64,32; 128 in 3D and 512 in 2D by default.", rich_help_panel=_NETWORK),
+        typer.Option(help="With -d: 64 or 64,64,32; mostly 128 in 3D, 512 in 2D by default.", rich_help_panel=_NETWORK),
     ] = None,
     channels: Annotated[
         int | None, typer.Option(help="With -d: input channels; default 1.", rich_help_panel=_NETWORK)
     ] = None,
-    preset: Annotated[str, typer.Option(help="default, paper or released.", rich_help_panel=_DATA)] = "default",
+    preset: Annotated[
+        str | None, typer.Option(help="default (unless told otherwise), paper or released.", rich_help_panel=_DATA)
+    ] = None,
     classes: Annotated[
         str | None,
         typer.Option(help="8, or 4-12 to draw it for each sample; default 8 in 3D, 16 in 2D.", rich_help_panel=_DATA),
@@ -58,6 +60,13 @@ def command(
         list[str] | None,
         typer.Option("--set", help="Change a prior: 'blur.sigma=[0,2,vox]'. May be repeated.", rich_help_panel=_DATA),
     ] = None,
+    offline: Annotated[
+        Path | None,
+        typer.Option(help="Read the samples of `rasd_nnu synthesize` instead of fresh ones.", rich_help_panel=_DATA),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="With --offline: compare all checksums first.", rich_help_panel=_DATA)
+    ] = False,
     iterations: Annotated[
         int, typer.Option(help="Optimiser steps; the paper's is the default.", rich_help_panel=_RECIPE)
     ] = 600_000,
@@ -88,15 +97,25 @@ def command(
         float | None,
         typer.Option(help="Keep a moving average of the weights, such as 0.999.", rich_help_panel=_RECIPE),
     ] = None,
-    temperature: Annotated[float, typer.Option(help="tau of the objective.", rich_help_panel=_RECIPE)] = 0.07,
+    objective: Annotated[
+        str, typer.Option(help="prototypes (RaSD), or contrastive (as anatomix).", rich_help_panel=_RECIPE)
+    ] = "prototypes",
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="tau; default 0.07, or 0.33 for contrastive.", rich_help_panel=_RECIPE),
+    ] = None,
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Compare features on the unit sphere.", rich_help_panel=_RECIPE)
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of samples and initial weights.", rich_help_panel=_RECIPE)] = 0,
+    reuse: Annotated[int, typer.Option(help="Show each sample so many times in a row.", rich_help_panel=_RECIPE)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)] = "auto",
     devices: Annotated[int, typer.Option(help="Devices (CPU: processes) a node.", rich_help_panel=_MACHINE)] = 1,
     nodes: Annotated[int, typer.Option(help="Nodes.", rich_help_panel=_MACHINE)] = 1,
     workers: Annotated[int, typer.Option(help="CPU processes that synthesise ahead.", rich_help_panel=_MACHINE)] = 0,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Use torch.compile on the network.", rich_help_panel=_MACHINE)
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="The checkpoint; by default where the trainer looks for it.", rich_help_panel=_OUTPUT),
@@ -109,6 +128,17 @@ def command(
         typer.Option("--resume", help="Go on with a stopped or killed run, if any.", rich_help_panel=_OUTPUT),
     ] = False,
     save_every: Annotated[int, typer.Option(help="Iterations between two saves.", rich_help_panel=_OUTPUT)] = 1000,
+    keep_every: Annotated[
+        int | None,
+        typer.Option(help="Also keep a checkpoint every so many iterations, for good.", rich_help_panel=_OUTPUT),
+    ] = None,
+    keep_last: Annotated[
+        int | None, typer.Option(help="Also keep the last so many saves.", rich_help_panel=_OUTPUT)
+    ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(help="Publish the finished checkpoint: hf://owner/name.", rich_help_panel=_OUTPUT),
+    ] = None,
 ) -> None:
     """Pre-train a network on synthetic images.
 
@@ -119,12 +149,18 @@ def command(
 
     from rasd_nnu.pretrain.checkpoint import default_path
     from rasd_nnu.pretrain.hardware import Hardware, is_main_process
+    from rasd_nnu.pretrain.hub import check_destination, push_checkpoint
+    from rasd_nnu.pretrain.keep import Keep
     from rasd_nnu.pretrain.loop import pretrain
+    from rasd_nnu.pretrain.objective.contrastive import TEMPERATURE
+    from rasd_nnu.pretrain.offline import open_samples
     from rasd_nnu.pretrain.progress import console_display
     from rasd_nnu.pretrain.recipe import Recipe
 
-    target = _target(dims, arch, dataset, configuration, plans, patch, channels)
-    hardware = Hardware(device, devices, nodes, workers)
+    target = network_target(dims, arch, dataset, configuration, plans, patch, channels)
+    hardware = Hardware(device, devices, nodes, workers, compiled)
+    keep = Keep(keep_every, keep_last)
+    default_temperature = TEMPERATURE if objective == "contrastive" else Recipe.temperature
     recipe = Recipe(
         iterations=iterations,
         batch_size=target.batch_size if batch_size is None else batch_size,
@@ -137,28 +173,39 @@ def command(
         accumulate=accumulate,
         ema=ema,
         seed=seed,
-        temperature=temperature,
+        reuse=reuse,
+        objective=objective,
+        temperature=default_temperature if temperature is None else temperature,
         normalize=normalize,
     )
     destination = out or default_path(target, arch or "plain")
+    samples = None if offline is None else open_samples(offline, verify=verify)
+    if push is not None:
+        check_destination(push)
     result = pretrain(
         target,
-        _synthesis(target, preset, classes, changes or []),
+        synthesis_config(target, preset, classes, changes or [])
+        if samples is None
+        else _offline_config(samples, target, preset, classes, changes),
         recipe,
         destination,
         hardware=hardware,
         save_every=save_every,
         overwrite=overwrite,
         resume=resume,
+        offline=samples,
+        keep=keep,
         display=console_display(Console()),
     )
     if is_main_process():
-        _tell(result, recipe, target, is_default=out is None)
+        _tell(result, target, is_default=out is None)
         if result.stopped_by == "SIGINT":
             raise typer.Exit(130)
+        if push is not None and result.stopped_by is None:
+            typer.echo(f"published {push_checkpoint(destination, push)}")
 
 
-def _target(
+def network_target(
     dims: str | None,
     arch: str | None,
     dataset: str | None,
@@ -197,12 +244,14 @@ def _target(
     return standard_target(axes, arch or "plain", channels=channels or 1, patch_size=size)
 
 
-def _synthesis(target: NetworkTarget, preset: str, classes: str | None, changes: list[str]) -> SynthesisConfig:
+def synthesis_config(
+    target: NetworkTarget, preset: str | None, classes: str | None, changes: list[str]
+) -> SynthesisConfig:
     """Return what to synthesise for ``target``."""
     from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
     return SynthesisConfig.preset(
-        preset,
+        preset or "default",
         shape=target.patch_size,
         classes=parse_classes(classes or ("8" if target.dims == 3 else "16")),
         channels=target.input_channels,
@@ -212,11 +261,29 @@ def _synthesis(target: NetworkTarget, preset: str, classes: str | None, changes:
     )
 
 
-def _tell(result: PretrainResult, recipe: Recipe, target: NetworkTarget, *, is_default: bool) -> None:
+def _offline_config(
+    samples: OfflineSamples, target: NetworkTarget, preset: str | None, classes: str | None, changes: list[str] | None
+) -> SynthesisConfig:
+    """Return what the samples have to be made from: what they are, for the geometry of ``target``."""
+    from rasd_nnu.pretrain.synthesis import SynthesisConfig
+
+    for option, given in (("--preset", preset), ("--set", changes)):
+        if given:
+            raise ConfigError(f"{option} contradicts --offline: the samples in {samples.folder} decide. Leave it out.")
+    asked = samples.manifest.config.to_dict() | {
+        "shape": target.patch_size,
+        "channels": target.input_channels,
+        "spacing": target.spacing,
+        "normalization": target.normalization,
+    }
+    return SynthesisConfig.from_dict(asked | ({} if classes is None else {"classes": parse_classes(classes)}))
+
+
+def _tell(result: PretrainResult, target: NetworkTarget, *, is_default: bool) -> None:
     """Say how it ended and what to do next."""
     losses = result.final_losses
     typer.echo(
-        f"{result.checkpoint}: {result.iterations} iterations, {result.iterations * recipe.batch_size} different "
+        f"{result.checkpoint}: {result.iterations} iterations, {result.samples_different} different "
         f"samples, {result.seconds:.0f} s; separation {losses['separation']:.4f}, clustering "
         f"{losses['clustering']:.4f}, accuracy {losses['accuracy']:.3f} (means of the last 5 %)"
     )

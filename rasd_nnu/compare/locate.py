@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rasd_nnu.arm_names import ARM_NAME
 from rasd_nnu.compare.pairing import listing
 from rasd_nnu.errors import CompareError
 from rasd_nnu.trainers.names import GRAMMAR, parse_name
 
-SCRATCH = "scratch"
 SUMMARY = Path("validation", "summary.json")
 
 
@@ -63,25 +64,28 @@ Arm = dict[int | None, Training]  # seed, or None for a single run -> training
 
 
 def other_trainer(trainer: str, vs: str) -> str:
-    """Return the trainer of the other arm: for ``scratch`` that of the same name, length and seed, else ``vs``.
+    """Return the trainer of the other arm.
+
+    For ``scratch``, ``rasd`` or the name of a registered arm that is the trainer of the same network, length and seed;
+    a class name, which has ``Trainer`` in it, stands for itself.
 
     Raises:
-        CompareError: If there is no scratch arm of ``trainer``.
+        CompareError: If ``trainer`` has no such arm beside it.
 
     Example:
         >>> other_trainer("RaSDTrainer_2epochs_seed1", "scratch")
         'RaSDTrainer_scratch_2epochs_seed1'
     """
-    if vs != SCRATCH:
+    if "Trainer" in vs or not re.fullmatch(ARM_NAME, vs):
         return vs
     name = parse_name(trainer)
-    if name is None or name.arm == SCRATCH:
-        why = "is the scratch arm itself" if name else "has no scratch arm of its own"
+    if name is None or name.arm == vs:
+        why = f"is the {vs} arm itself" if name else f"has no {vs} arm of its own"
         raise CompareError(
-            f"--trainer {trainer} {why}; --vs scratch expects one of the pre-trained arm, {GRAMMAR}. "
+            f"--trainer {trainer} {why}; --vs {vs} expects one of another arm, {GRAMMAR}. "
             "Name that one, or give the other trainer's full class name to --vs."
         )
-    return str(replace(name, arm=SCRATCH))
+    return str(replace(name, arm=vs))
 
 
 def arm_trainings(

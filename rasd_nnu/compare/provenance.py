@@ -169,5 +169,5 @@ def _suspicions(summary: Path, fold: Path) -> Iterator[str]:
     if fold.name == "fold_all":
         yield "fold 'all' validates on its own training cases; this says nothing about new ones"
     trainer = parse_name(fold.parent.name.split("__")[0])
-    if trainer and trainer.arm == "rasd" and transferred_share([summary]) is None:
+    if trainer and trainer.arm != "scratch" and transferred_share([summary]) is None:
         yield f"{fold} has no {TRANSFER_REPORT} with a transfer; nothing shows that it began pre-trained"

@@ -119,7 +119,7 @@ def run_demo(folder: Path, source: Path | None, settings: DemoSettings, console:
     page = write_page(folder, planned_target(dataset, compact), comparison, (rasd, scratch_arm))
     report = {"settings": asdict(settings), "seconds": job.seconds}
     write_text(folder / "run_report.json", json.dumps(report, indent=2))
-    console.print(f"{'pictures':18} {page}")
+    console.print(f"{'pictures':18} {page}", soft_wrap=True)
     return page
 
 
@@ -135,7 +135,7 @@ def _prepare(job: Job, source: Path | None) -> str:
     real, phantom = raw / spec.dataset_name, next(raw.glob(f"Dataset{PHANTOM_ID}_*"), None)
     found = source or find_source(spec)
     if real.is_dir():
-        job.console.print(f"Data: {spec.title}, real images, prepared before.")
+        job.console.print(f"Data: {spec.title}, real images, prepared before.", soft_wrap=True)
         return spec.dataset_name
     if found is None and phantom is None:
         job.console.print(f"Data: downloading {spec.title} ...")
@@ -145,13 +145,14 @@ def _prepare(job: Job, source: Path | None) -> str:
         except DatasetError as error:
             if found is not None:
                 raise
-            job.console.print(f"[dim]{error}[/dim]")
+            job.console.print(f"[dim]{error}[/dim]", soft_wrap=True)
         else:
-            job.console.print(f"Data: {spec.title}, real images ({found or 'downloaded'}).")
+            job.console.print(f"Data: {spec.title}, real images ({found or 'downloaded'}).", soft_wrap=True)
             return spec.dataset_name
     job.console.print(
         "[bold yellow]Data: no real images here (none given, none under RASD_DATA, no download): a PHANTOM of simple "
-        "shapes stands in. Its figures say nothing about medicine.[/bold yellow]"
+        "shapes stands in. Its figures say nothing about medicine.[/bold yellow]",
+        soft_wrap=True,
     )
     return (phantom or write_phantom(raw, id=PHANTOM_ID).path).name
 
@@ -180,8 +181,7 @@ def _pretrain(job: Job, number: int, compact: str, settings: DemoSettings) -> No
         "--normalize",
     ]
     command += ["--save-every", "100"]
-    checkpoint = Path(job.environment["RASD_CHECKPOINTS"])
-    job.run("pretrain", f"synthetic images only, exactly this network ({checkpoint})", command, more=["--resume"])
+    job.run("pretrain", "exactly this network, on synthetic images only", command, more=["--resume"])
 
 
 def _train(job: Job, dataset: str, number: int, compact: str, trainer: str, settings: DemoSettings) -> None:
@@ -192,10 +192,11 @@ def _train(job: Job, dataset: str, number: int, compact: str, trainer: str, sett
     seed = trainer.rpartition("_seed")[2]
     name = f"{'scratch' if '_scratch' in trainer else 'rasd'}_seed{seed}"
     # Augmentation in the training process itself: both arms then see exactly the same patches. (Planning does not
-    # work with this setting.)
-    alone = {"nnUNet_n_proc_DA": "0"}
+    # work with this setting.) nnU-Net's SGD has a momentum of 0.99, made for 250,000 steps; in a few hundred it
+    # does not get past predicting background, with or without pre-training.
+    recipe = {"nnUNet_n_proc_DA": "0", "RASD_OPTIMIZER": "adamw", "RASD_LR": "1e-3"}
     text = f"fine-tune {arm}, predict the held-out cases"
-    job.run(name, text, command, more=["--c"] if begun else [], environment=alone)
+    job.run(name, text, command, more=["--c"] if begun else [], environment=recipe)
 
 
 def _compare(job: Job, dataset: str, compact: str, settings: DemoSettings) -> Comparison:

@@ -48,7 +48,7 @@ class Job:
                 self.seconds[name] = done["seconds"]
                 self.console.print(f"[dim]{name:18} done before ({done['seconds']:.0f} s)[/dim]")
                 return
-        self.console.print(f"[bold]{name:18}[/bold] {text}")
+        self.console.print(f"[bold]{name:18}[/bold] {text}", soft_wrap=True)
         begin = time.perf_counter()
         work()
         self.seconds[name] = round(time.perf_counter() - begin, 1)
@@ -85,7 +85,7 @@ class Job:
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.environment, **more, "PYTHONUNBUFFERED": "1"}
         with (
-            log.open("a") as file,
+            log.open("a", buffering=1) as file,
             self.console.status("") as status,
             subprocess.Popen(
                 [str(program), *command[1:]],

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
+from rasd_nnu.transfer.misfit import MisfitError
 from rasd_nnu.transfer.report import Action, TensorEntry, TransferReport
-from rasd_nnu.transfer.rules import Inflation, MisfitError, fit
-from rasd_nnu.transfer.stages import NameMap, is_stem, is_transposed
+from rasd_nnu.transfer.roles import role_of
+from rasd_nnu.transfer.rules import Adaptation, fit
+from rasd_nnu.transfer.stages import NameMap
 from rasd_nnu.transfer.tensors import DistinctTensor, Part, distinct_tensors
+
+NOTHING = "nothing in the checkpoint corresponds to it"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ def plan_transfer(
     weights: Mapping[str, torch.Tensor],
     network: nn.Module,
     names: NameMap | None = None,
-    inflate: Inflation | None = None,
+    how: Adaptation | None = None,
+    only: Part | None = None,
 ) -> list[Step]:
     """Decide for each distinct tensor of ``network`` where its values come from; nothing is changed yet.
 
@@ -45,16 +50,26 @@ def plan_transfer(
         network: Target, without wrappers.
         names: Which tensors correspond when the topologies differ (`name_map`), and allows their shapes to be
             adapted. None carries only tensors of the same name and shape.
-        inflate: How 2D kernels become 3D ones; None refuses.
+        how: What may be adapted beyond the default.
+        only: Carry this part alone; None carries all but the segmentation heads.
 
     Returns:
         One step per distinct tensor.
     """
-    return [_step(weights, tensor, names, inflate) for tensor in distinct_tensors(network.state_dict())]
+    steps = [_step(weights, tensor, names, how) for tensor in distinct_tensors(network.state_dict())]
+    return steps if only is None else [_left_out(step, only) for step in steps]
+
+
+def _left_out(step: Step, only: Part) -> Step:
+    """Return the step, or one that leaves the tensor if it is of another part than ``only``."""
+    if step.value is None or step.target.part == only:
+        return step
+    entry = replace(step.entry, action="left", reason=f"only the {only} is carried")
+    return Step(step.target, entry, None)
 
 
 def _step(
-    weights: Mapping[str, torch.Tensor], target: DistinctTensor, names: NameMap | None, inflate: Inflation | None
+    weights: Mapping[str, torch.Tensor], target: DistinctTensor, names: NameMap | None, how: Adaptation | None
 ) -> Step:
     name, shape = target.names[0], tuple(target.tensor.shape)
     candidates = target.names if names is None else (names(name),)
@@ -66,12 +81,13 @@ def _step(
     if target.part == "head":
         return step("left", None, "segmentation heads are not carried")
     if source is None:
-        return step("left", None, "nothing in the checkpoint corresponds to it")
+        unmapped = names is not None and candidates == (None,)
+        return step("left", None, names.otherwise if names and unmapped else NOTHING)
     value = weights[source]
     if names is None and value.shape != shape:
         return step("left", None, f"the checkpoint has shape {list(value.shape)}")
     try:
-        fitted = fit(value, shape, stem=is_stem(name), transposed=is_transposed(name), inflate=inflate)
+        fitted = fit(value, target.tensor, role_of(name), how)
     except MisfitError as misfit:
         return step("left", None, str(misfit))
     return step("adapted" if fitted.rules else "copied", fitted.value, "; ".join(fitted.rules))
@@ -92,7 +108,8 @@ def transfer_weights(
     required: float = 1.0,
     part: Part | None = None,
     names: NameMap | None = None,
-    inflate: Inflation | None = None,
+    how: Adaptation | None = None,
+    only: Part | None = None,
 ) -> TransferReport:
     """Carry ``weights`` into ``network`` in place.
 
@@ -104,7 +121,8 @@ def transfer_weights(
         required: Least share of the parameters that must be carried.
         part: Part of the network whose share counts; None for all but the segmentation heads.
         names: As for `plan_transfer`.
-        inflate: As for `plan_transfer`.
+        how: As for `plan_transfer`.
+        only: As for `plan_transfer`; the share of this part then counts.
 
     Returns:
         The report.
@@ -112,8 +130,8 @@ def transfer_weights(
     Raises:
         TransferError: If less than ``required`` fits; the network is then unchanged.
     """
-    steps = plan_transfer(weights, unwrap(network), names, inflate)
+    steps = plan_transfer(weights, unwrap(network), names, how, only)
     report = TransferReport(tuple(step.entry for step in steps))
-    report.require(required, part)
+    report.require(required, part or only)
     apply_plan(steps)
     return report

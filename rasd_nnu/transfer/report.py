@@ -69,11 +69,13 @@ class TransferReport:
 
         Args:
             share: Least share of the parameters, 0 to 1.
-            part: Count only this part; None counts all but the heads.
+            part: Count only this part; None, or a part that the network does not have, counts all but the heads.
 
         Raises:
             TransferError: If less was carried; the message names the first tensor that was left and why.
         """
+        if not self._body(part):
+            part = None  # a network without an encoder of its own, such as a chain of blocks
         got = self.share_of_parameters(part)
         if got >= share:
             return
@@ -85,8 +87,19 @@ class TransferReport:
             "--dataset ID -c CONFIGURATION -p PLANS`."
         )
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know who compares this start with another."""
+        widths = [e for e in self._body() if e.action == "adapted" and "width " in e.reason]
+        if not widths:
+            return ()
+        return (
+            f"the widths of {len(widths)} tensors were fitted, first {widths[0].name!r}: channels have no order, so "
+            "that what was pre-trained is kept in part at best; pre-training this very network is better",
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON: ``shares`` and one entry a tensor."""
+        """Return plain values for JSON: ``shares``, ``warnings`` and one entry a tensor."""
         parts: tuple[tuple[str, Part | None], ...] = (
             ("all", None),
             ("encoder", "encoder"),
@@ -101,6 +114,7 @@ class TransferReport:
                 }
                 for label, part in parts
             },
+            "warnings": list(self.warnings),
             "tensors": [{**asdict(e), "parameters": e.parameters} for e in self.entries],
         }
 
@@ -120,6 +134,7 @@ class TransferReport:
                 f"{part:<10}{len(entries):>9}{count['copied']:>9}{count['adapted']:>9}{count['left']:>6}"
                 f"{sum(e.parameters for e in entries):>14,}{share:>10.1%}"
             )
+        rows += [f"  warning: {warning}" for warning in self.warnings]
         notable = [e for e in self._body() if e.action != "copied"]
         rows += [f"  {e.action:<8} {e.name} {list(e.shape)}: {e.reason}" for e in notable[:most]]
         if len(notable) > most:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
+from rasd_nnu.transfer.misfit import MisfitError
+from rasd_nnu.transfer.resample import resample_axis, resample_offsets, resample_positions, resize_kernel_axis
+from rasd_nnu.transfer.roles import Role
+from rasd_nnu.transfer.width import Width, resize_width, width_difference
+
 #: How a 2D kernel becomes a 3D one: in the middle slice, or spread evenly over the axis.
 Inflation = Literal["centre", "mean"]
 
 
-class MisfitError(Exception):
-    """No rule leads from the one shape to the other; the message is the reason."""
+@dataclass(frozen=True)
+class Adaptation:
+    """Which shapes may be adapted and how, beyond what keeps the function anyway.
+
+    Args:
+        inflate: How 2D kernels become 3D ones; None refuses.
+        width: How widths are fitted; None refuses.
+        channels: For each input channel of the target the checkpoint's channel, or None for a new one. Without it,
+            every channel gets the same share of the kernel where the numbers differ.
+        grids: Patches along each axis in the checkpoint and in the target, for networks with position encodings.
+    """
+
+    inflate: Inflation | None = None
+    width: Width | None = None
+    channels: tuple[int | None, ...] | None = None
+    grids: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -23,47 +43,78 @@ class Fitted:
     rules: tuple[str, ...] = ()
 
 
-def fit(
-    value: torch.Tensor,
-    shape: tuple[int, ...],
-    *,
-    stem: bool = False,
-    transposed: bool = False,
-    inflate: Inflation | None = None,
-) -> Fitted:
-    """Fit a weight, bias or norm parameter to ``shape``.
+def fit(value: torch.Tensor, initial: torch.Tensor, role: Role = "other", how: Adaptation | None = None) -> Fitted:
+    """Fit a weight, bias or norm parameter to the target's shape.
 
     Args:
-        value: Kernel ``(out, in, *k)``, transposed kernel ``(in, out, *k)``, or vector.
-        shape: The target's shape.
-        stem: Whether the input channels are those of the image, and may therefore be repeated.
-        transposed: Whether it is the kernel of a transposed convolution whose stride is its size.
-        inflate: How to turn 2D kernels into 3D ones; None refuses.
+        value: Kernel ``(out, in, *k)``, transposed kernel ``(in, out, *k)``, matrix, vector or table.
+        initial: The target's tensor as it was initialised.
+        role: What the tensor does.
+        how: What may be adapted; None for no more than the default.
 
     Raises:
         MisfitError: If no rule applies.
     """
-    if value.shape == shape:
+    how = how or Adaptation()
+    reads_image = role in ("image", "patch")
+    if value.shape == initial.shape and not (reads_image and how.channels):
         return Fitted(value)
-    if value.ndim < 3 or len(shape) < 3:
-        raise MisfitError(f"width {list(value.shape)} in the checkpoint against {list(shape)}")
+    if role == "positions" and how.grids:
+        grids = " -> ".join("x".join(map(str, grid)) for grid in how.grids)
+        fitted = resample_positions(value, how.grids, initial.shape[1])
+        return Fitted(fitted, (f"positions interpolated, grid {grids}",))
+    if role == "offsets" and value.shape[1:] == initial.shape[1:]:
+        fitted = resample_offsets(value, len(initial))
+        return Fitted(fitted, (f"window offsets interpolated, {len(value)} -> {len(initial)}",))
+    value, rules = _fit_kernel(value, initial.shape, role, how)
+    if value.shape[:2] != initial.shape[:2]:
+        if how.width is None or value.ndim not in (1, 4, 5):
+            raise MisfitError(width_difference(value, initial))
+        rules.append(f"{width_difference(value, initial)}: {how.width}")
+        value = resize_width(value, initial, role, how.width)
+    return Fitted(value.contiguous(), tuple(rules))
+
+
+def _fit_kernel(
+    value: torch.Tensor, shape: Sequence[int], role: Role, how: Adaptation
+) -> tuple[torch.Tensor, list[str]]:
+    """Fit dimension, image channels and spatial size of a kernel; return it with the rules."""
     rules: list[str] = []
     if value.ndim == 4 and len(shape) == 5:
-        value = inflate_kernel(value, shape[2], transposed, inflate)
-        rules.append(f"2D kernel to 3D by {inflate}")
+        value = inflate_kernel(value, shape[2], role, how.inflate)
+        rules.append(f"2D kernel to 3D by {how.inflate}")
     if value.ndim != len(shape):
-        raise MisfitError(f"a {value.ndim - 2}D kernel in the checkpoint against {len(shape) - 2}D")
-    if stem and value.shape[1] != shape[1]:
-        rules.append(f"input channels {value.shape[1]} -> {shape[1]}")
-        value = spread_channels(value, shape[1])
-    if value.shape[:2] != shape[:2]:
-        raise MisfitError(f"width {list(value.shape[:2])} in the checkpoint against {list(shape[:2])}")
+        raise MisfitError(f"shape {list(value.shape)} in the checkpoint against {list(shape)}: other dimensions")
+    if role in ("image", "patch"):
+        value, rule = _fit_channels(value, shape[1], how.channels)
+        rules += rule
     for axis in range(2, len(shape)):
         if value.shape[axis] != shape[axis]:
+            if role == "transposed":
+                rules.append(f"stride along axis {axis - 2}: {value.shape[axis]} -> {shape[axis]}")
+                value = resample_axis(value, axis, shape[axis], keep="mean")
+                continue
             rules.append(f"kernel axis {axis - 2}: {value.shape[axis]} -> {shape[axis]}")
-            resize = resize_transposed_axis if transposed else resize_axis
-            value = resize(value, axis, shape[axis])
-    return Fitted(value.contiguous(), tuple(rules))
+            if role == "patch":
+                value = resample_axis(value, axis, shape[axis], keep="sum")
+            else:
+                value = resize_kernel_axis(value, axis, shape[axis])
+    return value, rules
+
+
+def _fit_channels(
+    value: torch.Tensor, count: int, channels: tuple[int | None, ...] | None
+) -> tuple[torch.Tensor, list[str]]:
+    if channels is not None:
+        if len(channels) != count or any(i is not None and i >= value.shape[1] for i in channels):
+            raise MisfitError(
+                f"a map of {len(channels)} input channels, {value.shape[1]} in the checkpoint, {count} here"
+            )
+        text = ", ".join("new" if i is None else str(i) for i in channels)
+        return map_channels(value, channels), [f"input channels taken from {text}"]
+    if value.shape[1] == count:
+        return value, []
+    return spread_channels(value, count), [f"input channels {value.shape[1]} -> {count}"]
 
 
 def spread_channels(value: torch.Tensor, channels: int) -> torch.Tensor:
@@ -75,39 +126,16 @@ def spread_channels(value: torch.Tensor, channels: int) -> torch.Tensor:
     return share.repeat(1, channels, *[1] * (value.ndim - 2))
 
 
-def resize_axis(value: torch.Tensor, axis: int, size: int) -> torch.Tensor:
-    """Collapse a kernel axis to 1 by its sum, or put a single weight in the middle of a longer one.
+def map_channels(value: torch.Tensor, channels: Sequence[int | None]) -> torch.Tensor:
+    """Give every input channel the kernel of the channel that it stands for; new ones start at 0.
 
-    A sum, and not a mean, keeps the response to an input that is constant along the axis; centred, the new
-    weights start at 0 and the response to any input is kept.
-
-    Raises:
-        MisfitError: If neither size is 1.
+    The response to the channels that are known is kept, and training gives the new ones their weight.
     """
-    if size == 1:
-        return value.sum(axis, keepdim=True)
-    if value.shape[axis] == 1 and size % 2:
-        return _centred(value, axis, size)
-    raise MisfitError(f"kernel size {value.shape[axis]} in the checkpoint against {size} along axis {axis - 2}")
+    nothing = torch.zeros_like(value[:, 0])
+    return torch.stack([nothing if i is None else value[:, i] for i in channels], 1)
 
 
-def resize_transposed_axis(value: torch.Tensor, axis: int, size: int) -> torch.Tensor:
-    """Change the stride, which is the kernel's size, of a transposed convolution along an axis.
-
-    Every output voxel gets exactly one weight of the axis, so that here the mean (to 1) and the repetition
-    (from 1) keep the response, where an ordinary convolution needs sum and centre.
-
-    Raises:
-        MisfitError: If neither size is 1.
-    """
-    if size == 1:
-        return value.mean(axis, keepdim=True)
-    if value.shape[axis] == 1:
-        return value.repeat_interleave(size, axis)
-    raise MisfitError(f"stride {value.shape[axis]} in the checkpoint against {size} along axis {axis - 2}")
-
-
-def inflate_kernel(value: torch.Tensor, depth: int, transposed: bool, how: Inflation | None) -> torch.Tensor:
+def inflate_kernel(value: torch.Tensor, depth: int, role: Role, how: Inflation | None) -> torch.Tensor:
     """Turn a 2D kernel into a 3D one of ``depth`` along the new first axis.
 
     In the middle slice, every slice of a volume gives what it gave as an image; spread evenly, so does the mean of
@@ -119,16 +147,8 @@ def inflate_kernel(value: torch.Tensor, depth: int, transposed: bool, how: Infla
     if how is None:
         raise MisfitError("a 2D kernel in the checkpoint against 3D")
     value = value.unsqueeze(2)
-    if transposed:
+    if role == "transposed":
         return value.repeat_interleave(depth, 2)
-    if how == "mean":
+    if how == "mean" or role == "patch":
         return value.repeat_interleave(depth, 2) / depth
-    return resize_axis(value, 2, depth) if depth > 1 else value
-
-
-def _centred(value: torch.Tensor, axis: int, size: int) -> torch.Tensor:
-    shape = list(value.shape)
-    shape[axis] = size
-    out = value.new_zeros(shape)
-    out.select(axis, size // 2).copy_(value.select(axis, 0))
-    return out
+    return resize_kernel_axis(value, 2, depth) if depth > 1 else value

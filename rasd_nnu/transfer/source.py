@@ -14,7 +14,12 @@ import torch
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.nnunet import NetworkTarget, target_from_plans
 from rasd_nnu.pretrain.checkpoint import load_checkpoint, safe_load
+from rasd_nnu.transfer import nnssl
+from rasd_nnu.transfer.describe import describe_weights
+from rasd_nnu.transfer.formats import convert
 
+#: Where files keep the weights: nnU-Net and nnssl; Lightning and MONAI; SuPreM; VoCo; others.
+_STATE_KEYS = ("network_weights", "state_dict", "net", "student", "model")
 _WRAPPERS = ("module.", "_orig_mod.", "network.", "model.")
 
 
@@ -28,6 +33,8 @@ class Source:
         weights: State dict, without wrappers' prefixes.
         description: The network, or None where the file does not describe it.
         meta: The ``rasd`` entry of our checkpoints; empty for others.
+        channel_names: Names of the input channels, where the file has them.
+        of_others: Whether it is neither ours nor nnU-Net's, and may hold an encoder alone though the networks agree.
     """
 
     path: Path
@@ -35,16 +42,25 @@ class Source:
     weights: Mapping[str, torch.Tensor]
     description: NetworkTarget | None
     meta: Mapping[str, Any]
+    channel_names: tuple[str, ...] = ()
+    of_others: bool = False
 
 
-def open_source(path: Path) -> Source:
-    """Read a checkpoint of `rasd_nnu pretrain` or of nnU-Net, or a state dict.
+def open_source(path: Path, format: str | None = None) -> Source:
+    """Read a checkpoint of `rasd_nnu pretrain`, of nnU-Net or of nnssl, a state dict, or another public format.
+
+    Args:
+        path: The file.
+        format: One of `rasd_nnu.transfer.formats.FORMATS` for other people's weights.
 
     Raises:
-        CheckpointError: If the file is missing, damaged or unsafe, or holds no weights or values that are not finite.
+        CheckpointError: If the file is missing, damaged, unsafe or not of this format, or holds no weights or values
+            that are not finite.
     """
-    content = _read(path)
-    weights = _strip_wrappers(_state_dict(path, content))
+    content = read_content(path)
+    weights = _named_weights(path, content)
+    if format is not None:
+        weights = convert(weights, format, path)
     bad = next((n for n, v in weights.items() if v.is_floating_point() and not v.isfinite().all()), None)
     if bad is not None:
         raise CheckpointError(
@@ -53,10 +69,14 @@ def open_source(path: Path) -> Source:
         )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(path, sha256, weights, _description(content), content.get("rasd") or {})
+    names = ((content.get("init_args") or {}).get("dataset_json") or {}).get("channel_names") or {}
+    description = _description(content, weights)
+    others = not (content.get("rasd") or content.get("init_args"))
+    channel_names = tuple(map(str, names.values()))
+    return Source(path, sha256, weights, description, content.get("rasd") or {}, channel_names, others)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
     """Read ours strictly; in others allow the numpy scalars that nnU-Net keeps in its log."""
     with torch.serialization.safe_globals(_numpy_scalars()):
         content = safe_load(path)
@@ -70,8 +90,17 @@ def _numpy_scalars() -> list[Any]:
     return [*names, np.dtype, *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64"))]
 
 
+def _named_weights(path: Path, content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the state dict with the network's own names."""
+    state = _state_dict(path, content)
+    if "rasd" in content:
+        return state
+    state = _strip_wrappers(state)
+    return nnssl.strip_prefix(state, content[nnssl.PLAN]) if content.get(nnssl.PLAN) else state
+
+
 def _state_dict(path: Path, content: dict[str, Any]) -> dict[str, torch.Tensor]:
-    for state in (content.get("network_weights"), content.get("state_dict"), content):
+    for state in (*(content.get(key) for key in _STATE_KEYS), content):
         if isinstance(state, dict) and state and all(isinstance(v, torch.Tensor) for v in state.values()):
             return state
     raise CheckpointError(
@@ -87,8 +116,8 @@ def _strip_wrappers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return state
 
 
-def _description(content: dict[str, Any]) -> NetworkTarget | None:
-    """Return the network that the file describes: our own entry, or the plans in nnU-Net's ``init_args``."""
+def _description(content: dict[str, Any], weights: Mapping[str, torch.Tensor]) -> NetworkTarget | None:
+    """Return the network that the file describes: our entry, nnU-Net's or nnssl's plans, or what the shapes tell."""
     if rasd := content.get("rasd"):
         return NetworkTarget(
             architecture=rasd["architecture"],
@@ -99,4 +128,6 @@ def _description(content: dict[str, Any]) -> NetworkTarget | None:
         )
     if init := content.get("init_args"):
         return target_from_plans(init["plans"], init["dataset_json"], init["configuration"])
-    return None
+    if plan := content.get(nnssl.PLAN):
+        return nnssl.describe(weights, plan)
+    return describe_weights(weights)

@@ -5,17 +5,32 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rasd_nnu.nnunet import NetworkTarget
-
-#: Name of a tensor in the target -> name in the checkpoint, or None where nothing corresponds.
-NameMap = Callable[[str], str | None]
 
 _UNETS = {"PlainConvUNet": "plain", "ResidualEncoderUNet": "residual"}
 _ENCODER = re.compile(r"encoder\.stages\.(\d+)\.(.+)")
 _DECODER = re.compile(r"decoder\.(stages|transpconvs)\.(\d+)\.(.+)")
 _PLAIN_FIRST, _RESIDUAL_FIRST = "0.convs.0.", "blocks.0.conv1."
+
+
+@dataclass(frozen=True)
+class NameMap:
+    """Which tensor of the checkpoint belongs to one of the target.
+
+    Args:
+        find: Name in the target -> name in the checkpoint, or None where nothing corresponds.
+        otherwise: Why nothing corresponds to a tensor, for the report.
+    """
+
+    find: Callable[[str], str | None]
+    otherwise: str = "nothing in the checkpoint corresponds to it"
+
+    def __call__(self, name: str) -> str | None:
+        """Return the name in the checkpoint, or None."""
+        return self.find(name)
 
 
 def unet_kind(architecture: dict[str, Any]) -> str | None:
@@ -64,29 +79,24 @@ def match_stages(source: list[float], target: list[float]) -> list[int | None]:
     return matches
 
 
-def name_map(source: NetworkTarget, target: NetworkTarget) -> NameMap | None:
-    """Return which name in the checkpoint belongs to a name in the planned network.
+def unet_map(source: NetworkTarget, target: NetworkTarget) -> NameMap:
+    """Return which tensors of two of nnU-Net's U-Nets correspond.
 
     Encoder stages correspond by resolution and decoder stages with them, so that the decoder is aligned from full
     resolution down. Between plain and residual encoders only the first convolution of each stage corresponds: what
     follows computes something else, and the decoders expect what it computes.
-
-    Args:
-        source: The pre-trained network.
-        target: The planned network.
-
-    Returns:
-        The map, or None if either is not one of nnU-Net's U-Nets: only equal names and shapes correspond then.
     """
     kinds = unet_kind(source.architecture), unet_kind(target.architecture)
-    if None in kinds:
-        return None
     stages = match_stages(stage_octaves(source), stage_octaves(target))
+    if kinds[0] != kinds[1]:
+        return NameMap(
+            lambda name: _across_kinds(name, stages, to_plain=kinds[0] == "plain"),
+            f"of a {kinds[0]} and a {kinds[1]} encoder only the stem and the first convolution of each stage "
+            "correspond",
+        )
     counts = len(source.architecture["arch_kwargs"]["strides"]), len(stages)
 
     def find(name: str) -> str | None:
-        if kinds[0] != kinds[1]:
-            return _across_kinds(name, stages, to_plain=kinds[0] == "plain")
         if match := _ENCODER.fullmatch(name):
             stage = stages[int(match[1])]
             return None if stage is None else f"encoder.stages.{stage}.{match[2]}"
@@ -98,7 +108,7 @@ def name_map(source: NetworkTarget, target: NetworkTarget) -> NameMap | None:
             return f"decoder.{match[1]}.{counts[0] - 2 - stage}.{match[3]}"
         return name
 
-    return find
+    return NameMap(find)
 
 
 def _across_kinds(name: str, stages: list[int | None], *, to_plain: bool) -> str | None:
@@ -114,13 +124,3 @@ def _across_kinds(name: str, stages: list[int | None], *, to_plain: bool) -> str
         return None if to_plain else f"encoder.stem.convs.0.{layer}"
     stage = stages[int(match[1])]
     return f"encoder.stages.{stage}.{theirs}{layer}" if stage else None
-
-
-def is_stem(name: str) -> bool:
-    """Tell whether ``name`` is the kernel that reads the image."""
-    return name in ("encoder.stem.convs.0.conv.weight", f"encoder.stages.0.{_PLAIN_FIRST}conv.weight")
-
-
-def is_transposed(name: str) -> bool:
-    """Tell whether ``name`` is the kernel of one of the decoder's transposed convolutions."""
-    return name.startswith("decoder.transpconvs.") and name.endswith(".weight")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -10,8 +11,18 @@ import torch
 
 Part = Literal["encoder", "decoder", "head"]
 
-#: Module names of segmentation heads. They answer the question of one data set and are never carried to another.
-HEADS = frozenset({"seg_layers"})
+#: Module names of segmentation heads (nnU-Net's U-Nets, SwinUNETR, Primus). They answer the question of one data set
+#: and are never carried to another; the widths of the whole ``up_projection`` follow the number of classes.
+HEADS = frozenset({"seg_layers", "out", "up_projection"})
+
+#: Module names of encoders (nnU-Net's U-Nets, SwinUNETR, Primus). SwinUNETR's convolutions on the skips
+#: (``encoder1`` ... ``encoder10``) count as decoder, as its self-supervised weights do not hold them.
+ENCODERS = frozenset({"encoder", "swinViT", "eva", "down_projection"})
+
+# MONAI's UNet nests one level in the other: 0 is the way down, 1 the next level, 2 the way up; the outermost way up
+# is as wide as the classes are many.
+_NESTED_HEAD = re.compile(r"model\.2\.")
+_NESTED_ENCODER = re.compile(r"model\.(?:1\.submodule\.)*(?:0|conv|residual)\.")
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,11 @@ class DistinctTensor:
     @property
     def part(self) -> Part:
         """``head``, ``encoder`` or ``decoder``; of the decoder is whatever is neither head nor encoder."""
-        if any(HEADS.intersection(name.split(".")) for name in self.names):
+        modules = [set(name.split(".")) for name in self.names]
+        if any(HEADS & names for names in modules) or _NESTED_HEAD.match(self.names[0]):
             return "head"
-        return "encoder" if any(name.startswith("encoder.") for name in self.names) else "decoder"
+        encoder = any(ENCODERS & names for names in modules) or _NESTED_ENCODER.match(self.names[0])
+        return "encoder" if encoder else "decoder"
 
 
 def distinct_tensors(state: Mapping[str, torch.Tensor]) -> list[DistinctTensor]:
@@ -44,11 +57,13 @@ def distinct_tensors(state: Mapping[str, torch.Tensor]) -> list[DistinctTensor]:
         state: A state dict whose values share memory where the modules do, as ``Module.state_dict()`` returns it.
 
     Returns:
-        The distinct tensors in order of first appearance.
+        The distinct tensors in order of first appearance. Integers are left out: they are counters and indices that
+        the modules make themselves.
     """
     names: dict[tuple[object, ...], list[str]] = {}
     for name, value in state.items():
-        # Empty tensors have no memory to tell them apart by.
-        place = (value.data_ptr(), value.shape, value.stride()) if value.numel() else (name,)
-        names.setdefault(place, []).append(name)
+        if value.is_floating_point():
+            # Empty tensors have no memory to tell them apart by.
+            place = (value.data_ptr(), value.shape, value.stride()) if value.numel() else (name,)
+            names.setdefault(place, []).append(name)
     return [DistinctTensor(tuple(group), state[group[0]]) for group in names.values()]

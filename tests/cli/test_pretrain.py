@@ -86,7 +86,7 @@ def test_standard_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert report["final_losses"]["total"] > 0
     before = out.read_bytes()
     fails(["-d", "2d", *options, *QUICK, "--out", str(out)], "a.pth exists. Use --resume", capsys)
-    larger = [*options, "--arch", "resenc", *QUICK, "--out", str(out), "--resume"]
+    larger = [*options, "--arch", "resenc-l", *QUICK, "--out", str(out), "--resume"]
     fails(["-d", "2d", *larger], "belongs to another run: architecture.network_class_name", capsys)
     assert out.read_bytes() == before
 
@@ -123,11 +123,15 @@ def test_defaults_are_the_papers(
         (["-d", "2d", "--dataset", "901", "-c", "2d"], "got both of -d and --dataset"),
         (["-d", "4d"], "unknown dimension '4d', expected 2d or 3d"),
         (["-d", "3d", "-c", "2d"], "-c 2d needs --dataset"),
-        (["-d", "3d", "--arch", "resnec"], "unknown architecture 'resnec', expected one of plain, resenc. Did you"),
+        (["-d", "3d", "--arch", "resnec"], "unknown architecture 'resnec', expected one of plain, resenc-m, "),
         (["-d", "3d", "--patch", "big"], "--patch is 'big', expected numbers"),
         (["-d", "3d", "--patch", "0"], "--patch is '0', expected sizes above 0"),
         (["-d", "3d", "--patch", "64,64"], "patch (64, 64) has 2 axes, expected 3"),
         (["-d", "3d", "--patch", "50"], "must be divisible by"),
+        (["-d", "3d", "--arch", "swin-unetr", "--patch", "48"], "must be divisible by 32 for swin-unetr"),
+        (["-d", "2d", "--arch", "primus-m"], "primus-m does not exist in 2D, expected one of plain"),
+        (["-d", "3d", "--patch", "32", "--reuse", "0"], "reuse is 0, expected at least 1"),
+        (["-d", "3d", "--patch", "32", "--keep-last", "0"], "keep_last is 0, expected at least 1"),
         (["-d", "3d", "--channels", "0"], "--channels is 0, expected at least 1"),
         (["-d", "3d", "--patch", "32", "--classes", "many"], "--classes is 'many'"),
         (["-d", "3d", "--patch", "32", "--preset", "papers"], "unknown preset 'papers'"),

@@ -19,6 +19,9 @@ SCORES = {"c1": 0.5, "c2": 0.6}
         ("RaSDTrainer", "scratch", "RaSDTrainer_scratch"),
         ("RaSDTrainer_2epochs_10iters_seed3", "scratch", "RaSDTrainer_scratch_2epochs_10iters_seed3"),
         ("RaSDTrainer_2epochs", "nnUNetTrainer", "nnUNetTrainer"),
+        ("RaSDTrainer_2epochs_seed3", "voco", "RaSDTrainer_fromvoco_2epochs_seed3"),
+        ("RaSDTrainer_fromvoco_2epochs", "rasd", "RaSDTrainer_2epochs"),
+        ("RaSDTrainer_fromvoco_2epochs", "suprem", "RaSDTrainer_fromsuprem_2epochs"),
     ],
 )
 def test_the_other_arm(trainer: str, vs: str, other: str) -> None:

@@ -72,3 +72,15 @@ def test_hardware_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     with pytest.raises(ConfigError, match="workers is 2, expected 0 with CUDA"):
         Hardware(device="cuda", workers=2)
+
+
+def test_precision_that_the_gpu_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
+    hardware = Hardware(device="cuda")
+    assert hardware.best_precision() == "fp32"
+    with pytest.raises(ConfigError, match=r"precision is 'bf16', which this GPU lacks. Use fp16 or fp32"):
+        check_fit(Recipe(precision="bf16"), hardware)
+    with pytest.raises(ConfigError, match=r"devices is 2, but there are 1 GPUs"):
+        check_fit(Recipe(), Hardware(device="cuda", devices=2))

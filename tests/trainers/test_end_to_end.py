@@ -7,15 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.run.run_training import run_training
+from nnunetv2.training.logging.nnunet_logger import MetaLogger
+from torch.nn.parallel import DistributedDataParallel
 
 from rasd_nnu.cli.env import trainers_folder
 from rasd_nnu.nnunet import target_from_plans
 from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path
 from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
+from rasd_nnu.trainers.options import Recipe
 from rasd_nnu.trainers.trainer import RaSDTrainer
+from rasd_nnu.transfer import open_source, start_from
+from tests import helpers
 from tests.helpers import TinyDataset
+
+TINY_JSON = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "bright": 1, "dark": 2}}
 
 
 @pytest.fixture
@@ -61,10 +70,23 @@ def test_train_continue_and_predict(ready: TinyDataset, monkeypatch: pytest.Monk
     assert (out / "case_3.nii.gz").is_file()
 
 
+OPTIONS: list[dict[str, str]] = [
+    {},
+    {"RASD_OPTIMIZER": "adamw", "RASD_FREEZE_ENCODER_EPOCHS": "3", "RASD_LAYER_DECAY": "0.8", "RASD_WARMUP": "0.6"},
+]
+
+
 @pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted(ready: TinyDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", OPTIONS)
+def test_killed_and_resumed_equals_uninterrupted(
+    ready: TinyDataset, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
     name = "RaSDTrainer_4epochs_2iters_seed1"
     monkeypatch.setattr(RaSDTrainer, "perform_actual_validation", lambda self, _: None)
+    monkeypatch.setattr(RaSDTrainer, "plot_network_architecture", lambda self: None)
+    monkeypatch.setattr(MetaLogger, "plot_progress_png", lambda self, folder: None)
+    for variable, value in options.items():
+        monkeypatch.setenv(variable, value)
     _train(name)
     final = _fold(ready, name) / "checkpoint_final.pth"
     whole = torch.load(final, weights_only=False)
@@ -81,6 +103,39 @@ def test_killed_and_resumed_equals_uninterrupted(ready: TinyDataset, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             _train(name)
     assert not final.exists()
+    for variable in options:
+        monkeypatch.delenv(variable)  # the run goes on as it began, whatever is set now
     _train(name, continue_training=True)
     resumed = torch.load(final, weights_only=False)
     assert all(torch.equal(v, resumed["network_weights"][k]) for k, v in whole["network_weights"].items())
+
+
+def _rank(rank: int, folder: str) -> None:
+    """Start one of two processes as nnU-Net does under DDP: build, wrap, load, then train with a held encoder."""
+    torch.set_num_threads(1)  # a forked process must not use its parent's pool of threads
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.manual_seed(rank)
+    target = target_from_plans(helpers.tiny_plans(), TINY_JSON, "2d")
+    network = build_network(target, 3)
+    optimizer = build_optimizer(network, Recipe(lr=1e-3))
+    step = 0
+    hold_still(optimizer, encoder_parameters(network), lambda: step == 0)
+    wrapped = DistributedDataParallel(network)
+    start_from(open_source(Path(folder) / "pre.pth"), "test", target, wrapped)
+    while step < 2:
+        optimizer.zero_grad()
+        wrapped(torch.rand(1, 1, 16, 16)).square().sum().backward()
+        optimizer.step()
+        step += 1
+    torch.save(network.state_dict(), Path(folder) / f"{rank}.pth")
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_ranks_stay_equal(tmp_path: Path) -> None:
+    """They are built from different random numbers and see different data; only the broadcast makes them equal."""
+    target = target_from_plans(helpers.tiny_plans(), TINY_JSON, "2d")
+    atomic_save(checkpoint_content(build_network(target), target, {}), tmp_path / "pre.pth")
+    torch.multiprocessing.start_processes(_rank, (str(tmp_path),), nprocs=2, start_method="fork")
+    first, second = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

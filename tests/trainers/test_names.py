@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 
 from rasd_nnu import trainers
-from rasd_nnu.trainers.names import TrainerName, parse_name
+from rasd_nnu.trainers.names import GRAMMAR, TrainerName, parse_name
 
 GOOD = {
     "RaSDTrainer": TrainerName(),
@@ -13,6 +14,8 @@ GOOD = {
     "RaSDTrainer_5epochs": TrainerName(epochs=5),
     "RaSDTrainer_2iters": TrainerName(iters=2),
     "RaSDTrainer_seed0": TrainerName(seed=0),
+    "RaSDTrainer_SwinUNETR": TrainerName(network="SwinUNETR"),
+    "RaSDTrainer_SwinUNETR_scratch_5epochs": TrainerName("scratch", 5, network="SwinUNETR"),
     "RaSDTrainer_scratch_150epochs_25iters_seed12": TrainerName("scratch", 150, 25, 12),
 }
 BAD = [
@@ -21,6 +24,8 @@ BAD = [
     "RaSDTrainer_05epochs",
     "RaSDTrainer_seed1_5epochs",
     "RaSDTrainer_5epochs_scratch",
+    "RaSDTrainer_scratch_SwinUNETR",
+    "RaSDTrainer_swinunetr",
     "RaSDTrainer_",
     "RaSDTrainerX",
     "rasdtrainer",
@@ -37,7 +42,7 @@ def test_name_is_read_and_written_back(text: str, name: TrainerName) -> None:
 @pytest.mark.parametrize("text", BAD)
 def test_malformed_name_shows_the_grammar(text: str) -> None:
     assert parse_name(text) is None
-    with pytest.raises(AttributeError, match=r"expected RaSDTrainer\[_scratch\]\[_<N>epochs\]"):
+    with pytest.raises(AttributeError, match=re.escape(f"expected {GRAMMAR}")):
         getattr(trainers, text)
 
 

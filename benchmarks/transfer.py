@@ -1,0 +1,204 @@
+"""Few-shot transfer on small real data sets: does pre-training help, what should be carried, by which recipe?
+
+    RASD_DATA=... python benchmarks/transfer.py --out DIR [--tasks hippocampus_2d,...] [--labelled 5,20] [--seeds 0,1,2]
+                                                [--optimizer adamw --lr 1e-3] [--table]
+
+For each task: nnU-Net plans, a compact network (8 features) is pre-trained on synthetic images only, and is fine-tuned
+on few labelled cases from three starts that share everything else: random weights, the whole pre-trained network, its
+encoder alone. Scores of the held-out cases are kept as nnU-Net's own summaries under ``DIR/<task>/records``. Stopped or
+killed, the same command goes on; ``--table`` only compares what is there. Recipes are kept apart by their name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from machine import describe_machine
+from rich.console import Console
+from transfer_data import TASKS, Task
+
+from rasd_nnu.compare import compare_summaries
+from rasd_nnu.files import write_text
+from rasd_nnu.tasks.compact import add_compact
+from rasd_nnu.tasks.demo import demo_environment
+from rasd_nnu.tasks.few_shot import few_shot_split
+from rasd_nnu.tasks.stages import Job
+
+ARMS = ("scratch", "whole", "encoder")
+HELD_OUT = {"hippocampus_3d": 40, "hippocampus_2d": 40, "muscle_2d": 24, "histology_2d": 30}
+BATCH = {"3d_fullres": 2, "2d": 8}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run."""
+
+    labelled: tuple[int, ...]
+    seeds: tuple[int, ...]
+    optimizer: str
+    lr: str
+    epochs: int
+    iterations: int
+    pretrain_iterations: int
+    pretrain_options: tuple[str, ...]
+
+    @property
+    def recipe(self) -> str:
+        """Name of the fine-tuning recipe, part of the records' names."""
+        return f"{self.optimizer}_{self.lr}_{self.epochs}x{self.iterations}"
+
+
+def record(out: Path, task: Task, recipe: str, labelled: int, arm: str, seed: int) -> Path:
+    """Return where the summary of one training is kept."""
+    return out / "records" / task.key / recipe / f"n{labelled}" / arm / f"seed{seed}.json"
+
+
+def prepare_task(job: Job, task: Task, plan: Plan) -> str:
+    """Bring a task to a pre-trained compact network; return the compact configuration's name."""
+    raw, number = job.folder / "nnUNet_raw", str(int(task.dataset[7:10]))
+    data = Path(os.environ["RASD_DATA"])
+    if not (raw / task.dataset).is_dir():
+        job.call(f"{task.key}_data", task.dataset, [], lambda: task.write(data, raw))
+    # Each task plans in its own name space of stages; nnU-Net keeps what both configurations of a data set share.
+    command = ["nnUNetv2_plan_and_preprocess", "-d", number, "-c", task.configuration, "-np", "1", "-npfp", "1"]
+    job.run(f"{task.key}_plan", "plan and preprocess", command)
+    job.call(f"{task.key}_split", "split", [list(plan.labelled)], lambda: _split(job.folder, task, plan))
+    compact = f"{task.configuration}_compact"
+    command = ["rasd_nnu", "pretrain", "--dataset", number, "-c", compact, "--device", "cpu", "--schedule", "cosine"]
+    command += ["--lr", "1e-3", "--iterations", str(plan.pretrain_iterations), *plan.pretrain_options]
+    job.run(f"{task.key}_pretrain", "pre-train", command, more=["--resume"])
+    return compact
+
+
+def _split(folder: Path, task: Task, plan: Plan) -> None:
+    """Write one fold for each number of labelled cases, all judged on the same held-out cases."""
+    preprocessed = folder / "nnUNet_preprocessed" / task.dataset
+    cases = folder / "nnUNet_raw" / task.dataset / "cases.csv"
+    split = few_shot_split(cases, max(plan.labelled), HELD_OUT[task.key])
+    folds = [{"train": list(split.train[:n]), "val": list(split.held_out)} for n in plan.labelled]
+    write_text(preprocessed / "splits_final.json", json.dumps(folds, indent=1))
+    dataset_json = json.loads((preprocessed / "dataset.json").read_text())
+    add_compact(
+        preprocessed / "nnUNetPlans.json",
+        dataset_json,
+        task.configuration,
+        base_features=8,
+        batch_size=BATCH[task.configuration],
+    )
+
+
+def train(job: Job, task: Task, compact: str, plan: Plan, labelled: int, arm: str, seed: int) -> None:
+    """Fine-tune one arm and keep its summary."""
+    kept = record(job.folder, task, plan.recipe, labelled, arm, seed)
+    if kept.is_file():
+        return
+    fold = plan.labelled.index(labelled)
+    trainer = "RaSDTrainer_scratch" if arm == "scratch" else "RaSDTrainer"
+    trainer += f"_{plan.epochs}epochs_{plan.iterations}iters_seed{seed}"
+    results = job.folder / "nnUNet_results" / plan.recipe / arm
+    environment = {
+        "nnUNet_results": str(results),
+        "nnUNet_n_proc_DA": "0",
+        "RASD_OPTIMIZER": plan.optimizer,
+        "RASD_LR": plan.lr,
+        "RASD_TRANSFER": "encoder" if arm == "encoder" else "whole",
+    }
+    number = str(int(task.dataset[7:10]))
+    command = ["nnUNetv2_train", number, compact, str(fold), "-tr", trainer, "-device", "cpu"]
+    folder = results / task.dataset / f"{trainer}__nnUNetPlans__{compact}" / f"fold_{fold}"
+    begun = (folder / "checkpoint_latest.pth").is_file() or (folder / "checkpoint_final.pth").is_file()
+    name = f"{task.key}_{plan.recipe}_n{labelled}_{arm}_seed{seed}"
+    job.run(name, f"{task.key}, {labelled} cases", command, more=["--c"] if begun else [], environment=environment)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "validation" / "summary.json", kept)
+
+
+def table(out: Path, plan: Plan, tasks: list[Task]) -> list[dict[str, Any]]:
+    """Compare each pre-trained arm with scratch wherever both have the same seeds."""
+    rows = []
+    for task in tasks:
+        groups = out / "nnUNet_raw" / task.dataset / "cases.csv"
+        for labelled in plan.labelled:
+            for arm in ARMS[1:]:
+                seeds = [
+                    seed
+                    for seed in plan.seeds
+                    if all(record(out, task, plan.recipe, labelled, a, seed).is_file() for a in (arm, "scratch"))
+                ]
+                if not seeds:
+                    continue
+                first, second = (
+                    {seed: [record(out, task, plan.recipe, labelled, a, seed)] for seed in seeds}
+                    for a in (arm, "scratch")
+                )
+                result = compare_summaries(first, second, names=(arm, "scratch"), groups=groups)
+                rows.append(_row(task.key, plan.recipe, labelled, arm, result.to_dict()))
+    return rows
+
+
+def _row(task: str, recipe: str, labelled: int, arm: str, comparison: dict[str, Any]) -> dict[str, Any]:
+    overall = comparison["overall"]
+    return {
+        "task": task,
+        "recipe": recipe,
+        "labelled": labelled,
+        "arm": arm,
+        "overall": overall,
+        "seeds": comparison["seeds"],
+        "verdict": comparison["verdict"],
+    }
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--labelled", default="5,20")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--optimizer", default="adamw")
+    parser.add_argument("--lr", default="1e-3")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--iterations", type=int, default=25)
+    parser.add_argument("--pretrain-iterations", type=int, default=600)
+    parser.add_argument("--pretrain-options", default="--normalize", help="further options of rasd_nnu pretrain")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    plan = Plan(
+        labelled=tuple(map(int, arguments.labelled.split(","))),
+        seeds=tuple(map(int, arguments.seeds.split(","))),
+        optimizer=arguments.optimizer,
+        lr=arguments.lr,
+        epochs=arguments.epochs,
+        iterations=arguments.iterations,
+        pretrain_iterations=arguments.pretrain_iterations,
+        pretrain_options=tuple(arguments.pretrain_options.split()),
+    )
+    out, begin = arguments.out.resolve(), time.perf_counter()
+    tasks = [TASKS[key] for key in arguments.tasks.split(",")]
+    if not arguments.table:
+        for task in tasks:
+            folder = out / task.key  # each task has folders of its own: two configurations of a set need two splits
+            job = Job(folder, demo_environment(folder, "cpu"), Console())
+            compact = prepare_task(job, task, plan)
+            for seed in plan.seeds:
+                for labelled in plan.labelled:
+                    for arm in ARMS:
+                        train(job, task, compact, plan, labelled, arm, seed)
+    rows = [row for task in tasks for row in table(out / task.key, plan, [task])]
+    content = {"machine": describe_machine("cpu"), "plan": vars(plan), "rows": rows}
+    write_text(out / f"transfer_{plan.recipe}.json", json.dumps(content, indent=1))
+    for row in rows:
+        print(f"{row['task']} n={row['labelled']} {row['arm']}: {row['verdict']}")
+    print(f"{time.perf_counter() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""What the arms of a comparison may be called."""
+
+from __future__ import annotations
+
+#: Name of an arm that was registered with `rasd_nnu arms add`. It becomes part of a trainer's name, and has no
+#: underscore so that it ends where the next part begins.
+ARM_NAME = r"[A-Za-z0-9]+"
+
+#: Arms that are not registered: from the checkpoint of `rasd_nnu pretrain`, and from random weights.
+RESERVED_ARMS = ("rasd", "scratch")

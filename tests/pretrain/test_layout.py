@@ -1,0 +1,56 @@
+"""Weights in channels-last order, and `torch.compile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rasd_nnu.errors import ConfigError
+from rasd_nnu.pretrain import run as run_module
+from rasd_nnu.pretrain.checkpoint import load_checkpoint
+from rasd_nnu.pretrain.hardware import Hardware, memory_format
+from tests.pretrain.loop_parts import history, start, stop_at, tiny_recipe
+
+
+def test_channels_last_where_it_was_measured_to_pay() -> None:
+    cpu = torch.device("cpu")
+    assert memory_format(cpu, (40, 56, 40)) == torch.channels_last_3d
+    assert memory_format(cpu, (32, 32, 32)) == torch.contiguous_format
+    assert memory_format(cpu, (512, 512)) == torch.contiguous_format
+    assert memory_format(torch.device("cuda"), (128, 128, 128)) == torch.contiguous_format
+
+
+def test_channels_last_learns_the_same_and_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny_recipe(iterations=8, clip=1.0, ema=0.9)
+    start(tmp_path / "plain.pth", recipe=recipe)
+    monkeypatch.setattr(run_module, "memory_format", lambda *_: torch.channels_last_3d)
+    start(tmp_path / "whole.pth", recipe=recipe)
+    torch.testing.assert_close(history(tmp_path / "plain.pth"), history(tmp_path / "whole.pth"), rtol=1e-2, atol=1e-2)
+    start(tmp_path / "part.pth", recipe=recipe, display=stop_at(3))
+    start(tmp_path / "part.pth", recipe=recipe, resume=True)
+    assert torch.equal(history(tmp_path / "whole.pth"), history(tmp_path / "part.pth"))
+    whole, parts = (load_checkpoint(tmp_path / f"{n}.pth")["network_weights"] for n in ("whole", "part"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_compiled_network_learns_the_same_and_is_saved_under_plain_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+    compile_ = torch.compile
+    # Without the C++ compiler: the tracing is what may go wrong here.
+    monkeypatch.setattr(torch, "compile", lambda n: compiled.append(n) or compile_(n, backend="eager"))
+    start(tmp_path / "plain.pth")
+    start(tmp_path / "compiled.pth", hardware=Hardware(device="cpu", compile=True))
+    assert len(compiled) == 1
+    torch.testing.assert_close(history(tmp_path / "plain.pth"), history(tmp_path / "compiled.pth"))
+    plain, other = (load_checkpoint(tmp_path / f"{n}.pth")["network_weights"] for n in ("plain", "compiled"))
+    assert list(plain) == list(other)
+
+
+def test_contrastive_objective_refuses_compile(tmp_path: Path) -> None:
+    recipe, hardware = tiny_recipe(objective="contrastive"), Hardware(device="cpu", compile=True)
+    with pytest.raises(ConfigError, match="compile is on, expected off with the contrastive objective"):
+        start(tmp_path / "a.pth", recipe=recipe, hardware=hardware)

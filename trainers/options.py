@@ -1,0 +1,116 @@
+"""The recipe of a fine-tuning, from the plans and the environment; the one module here that reads the latter."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rasd_nnu.errors import ConfigError, did_you_mean
+
+PREFIX = "RASD_"
+
+#: Optimiser -> initial rate and weight decay: nnU-Net's own, so that the scratch arm is nnU-Net's recipe and no
+#: straw man; and those of the paper's Swin UNETR.
+_DEFAULTS: dict[str, tuple[float, float]] = {"sgd": (1e-2, 3e-5), "adamw": (3e-4, 1e-5)}
+
+
+class Recipe(BaseModel):
+    """How a run is fine-tuned; the same for both arms.
+
+    Args:
+        optimizer: nnU-Net's ``sgd`` (momentum 0.99, Nesterov) or ``adamw``.
+        lr: Highest rate, reached at the end of the warm-up; None for the optimiser's own.
+        warmup: Share of the run in which the rate rises linearly, 0 for none. Without it the first steps at the full
+            rate, taken with a random segmentation head, undo much of what was pre-trained; 5 % is nnssl's fine-tuning
+            recipe (50 of 1000 epochs). A share rather than a number of epochs means the same in a run of 5.
+        freeze_encoder_epochs: Epochs at the start in which the encoder stays as it is.
+        layer_decay: Factor on the rate from each layer to the one below it, 1 for none.
+        transfer: What is carried from the checkpoint: the ``whole`` network but its segmentation heads, or the
+            ``encoder``.
+        require: Least share of the parameters that must fit; None for the usual (all of a checkpoint for this
+            very plan, 0.7 of the encoder of others).
+
+    Example:
+        >>> recipe_for({}, {"RASD_OPTIMIZER": "adamw"}).rate
+        0.0003
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float | None = Field(None, gt=0)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    freeze_encoder_epochs: int = Field(0, ge=0)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    transfer: Literal["whole", "encoder"] = "whole"
+    require: float | None = Field(None, ge=0, le=1)
+
+    @property
+    def rate(self) -> float:
+        """The highest rate."""
+        return _DEFAULTS[self.optimizer][0] if self.lr is None else self.lr
+
+    @property
+    def weight_decay(self) -> float:
+        """The optimiser's weight decay."""
+        return _DEFAULTS[self.optimizer][1]
+
+
+def recipe_for(
+    plans: Mapping[str, Any], environment: Mapping[str, str] = os.environ, defaults: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Return the recipe that the variables ``RASD_<OPTION>`` ask for, else the plans' ``pretrain_info["rasd"]``.
+
+    Args:
+        plans: nnU-Net's plans.
+        environment: Environment variables; an empty one counts as not set.
+        defaults: What a trainer does where neither says otherwise.
+
+    Raises:
+        ConfigError: If an option is unknown, or a value is of the wrong kind or out of range.
+    """
+    planned = (plans.get("pretrain_info") or {}).get("rasd") or {}
+    source = "pretrain_info['rasd'] of the plans"
+    if not isinstance(planned, Mapping):
+        raise ConfigError(f"{source} is {planned!r}, expected a mapping of options, as {{'lr': 0.001}}.")
+    unknown = [name for name in planned if name not in Recipe.model_fields]
+    if unknown:
+        raise ConfigError(
+            f"unknown option {unknown[0]!r} in {source}, expected some of {', '.join(Recipe.model_fields)}."
+            f"{did_you_mean(str(unknown[0]), Recipe.model_fields)}"
+        )
+    _refuse_misspelt(environment)
+    variables = {name: environment.get(variable(name)) for name in Recipe.model_fields}
+    asked = {name: value for name, value in variables.items() if value}
+    names = {name: f"{name!r} in {source}" for name in planned} | {name: variable(name) for name in asked}
+    return _validated({**(defaults or {}), **planned, **asked}, names)
+
+
+def variable(option: str) -> str:
+    """Return the environment variable of an option."""
+    return PREFIX + option.upper()
+
+
+def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+    """Refuse variables that nearly have an option's name; others that begin alike belong to someone else."""
+    known = [variable(name) for name in Recipe.model_fields]
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            options = [option.upper() for option in Recipe.model_fields]
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), options, n=1, cutoff=0.8)
+            if close:
+                raise ConfigError(f"unknown variable {name}. Did you mean {PREFIX}{close[0]}?")
+
+
+def _validated(values: Mapping[str, Any], names: Mapping[str, str]) -> Recipe:
+    try:
+        return Recipe.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0])
+        reason = first["msg"].removeprefix("Input ")
+        raise ConfigError(f"{names.get(option, option)} is {first['input']!r}; it {reason}.") from None
