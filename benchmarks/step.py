@@ -28,87 +28,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from cases import CASES, Case
 from machine import describe_machine
 from torch import Tensor, nn
 
-from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.files import write_text
 from rasd_nnu.pretrain.hardware import Hardware, memory_format
 from rasd_nnu.pretrain.loop import pretrain
-from rasd_nnu.pretrain.networks import build_network, standard_target
+from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.pretrain.objective import PrototypeDisentangling
 from rasd_nnu.pretrain.progress import Silent, Status
 from rasd_nnu.pretrain.recipe import Recipe
-from rasd_nnu.pretrain.synthesis import SynthesisConfig, synthesize
+from rasd_nnu.pretrain.synthesis import synthesize
 
 RESULTS = Path(__file__).parent / "results"
 #: Given, not measured here: seconds of a 128^3 volume of 8 classes from the authors' engine on two CPU cores. It grows
 #: linearly with the voxels.
 THEIR_SAMPLE = 5.0
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network on a patch.
-
-    Args:
-        dims: 2 or 3.
-        arch: A standard architecture.
-        patch: Patch in voxels.
-        batch: Samples an iteration.
-        width: Features of the first stage in place of nnU-Net's 32, or None.
-        theirs: Whether to run the stand-in for the authors' loop on it.
-    """
-
-    dims: int
-    arch: str
-    patch: tuple[int, ...]
-    batch: int
-    width: int | None = None
-    theirs: bool = False
-
-    @property
-    def name(self) -> str:
-        """What the case is called in the results."""
-        compact = f"-{self.width}" if self.width else ""
-        return f"{self.arch}{compact}_{'x'.join(map(str, self.patch))}_b{self.batch}"
-
-    @property
-    def target(self) -> NetworkTarget:
-        """The network."""
-        target = standard_target(self.dims, self.arch, patch_size=self.patch)
-        if self.width:
-            kwargs = target.architecture["arch_kwargs"]
-            kwargs["features_per_stage"] = [min(self.width * 2**i, 320) for i in range(kwargs["n_stages"])]
-        return target
-
-    @property
-    def config(self) -> SynthesisConfig:
-        """What is synthesised: the default preset with the paper's number of classes."""
-        classes = 8 if self.dims == 3 else 16
-        return SynthesisConfig.preset(
-            "default", shape=self.patch, classes=classes, normalization=("ZScoreNormalization",)
-        )
-
-
-CASES = {
-    "cpu": [
-        Case(3, "plain", (40, 56, 40), 2, width=8),
-        Case(3, "plain", (64, 64, 64), 2),
-        Case(3, "resenc-m", (64, 64, 64), 2),
-        Case(3, "primus-s", (64, 64, 64), 2),
-        Case(3, "swin-unetr", (64, 64, 64), 2, theirs=True),
-        Case(2, "plain", (256, 256), 4),
-        Case(2, "resenc-m", (256, 256), 4),
-        Case(2, "unet2d", (256, 256), 4),
-        Case(2, "swin-unetr", (256, 256), 4),
-    ],
-    "cuda": [
-        *(Case(3, arch, (128,) * 3, 2) for arch in ("plain", "resenc-m", "primus-s", "primus-m", "primus-l")),
-        Case(3, "swin-unetr", (128,) * 3, 2, theirs=True),
-        Case(3, "resenc-l", (192,) * 3, 2),
-        *(Case(2, arch, (512, 512), 16) for arch in ("plain", "resenc-m", "unet2d", "swin-unetr")),
-    ],
-}
 
 
 @dataclass(frozen=True)
@@ -225,6 +161,7 @@ def measure(case: Case, watch: Stopwatch) -> dict[str, Any]:
     result = {
         "parameters_m": sum(p.numel() for p in network.parameters()) / 1e6,
         "precision": precision,
+        "runs": watch.runs,
         "iteration_s": iteration,
         "network_s": bare,
         "synthesis_s": synthesis,
@@ -277,7 +214,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--clock", default="wall", choices=["wall", "cpu"], help="cpu: this process's own seconds")
-    parser.add_argument("--only", nargs="*", help="names of cases, such as plain_64x64x64_b2")
+    parser.add_argument("--only", nargs="*", help="cases such as plain_64x64x64_b2; other results stay in the file")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--layouts", action="store_true", help="compare orders of the weights in memory instead")
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -290,27 +227,26 @@ def main() -> None:
     if options.case:
         print(json.dumps(measure(cases[options.case], watch)))
         return
-    if options.layouts:
-        found = layouts(watch)
-    else:
-        found = {}
-        for name in options.only or cases:
-            command = [sys.executable, "-W", "ignore", __file__, "--case", name, "--device", options.device]
-            command += ["--threads", str(options.threads), "--runs", str(options.runs), "--clock", options.clock]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            found[name] = json.loads(done.stdout.splitlines()[-1])
-            print(name, {key: round(v, 3) if isinstance(v, float) else v for key, v in found[name].items()}, flush=True)
     default = RESULTS / f"{'layouts' if options.layouts else 'step'}_{options.device}.json"
     out = options.out or default
-    out.parent.mkdir(exist_ok=True)
-    content = {
+    known = json.loads(out.read_text())["results"] if options.only and out.is_file() else {}
+    about = {
         "machine": describe_machine(options.device),
         "clock": options.clock,
         "load_average": os.getloadavg()[0],
         "their_sample_s_at_128": THEIR_SAMPLE,
-        "results": found,
     }
-    out.write_text(json.dumps(content, indent=2) + "\n")
+    if options.layouts:
+        write_text(out, json.dumps({**about, "results": layouts(watch)}, indent=2) + "\n")
+        return
+    for name in options.only or cases:
+        command = [sys.executable, "-W", "ignore", __file__, "--case", name, "--device", options.device]
+        command += ["--threads", str(options.threads), "--runs", str(options.runs), "--clock", options.clock]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        known[name] = json.loads(done.stdout.splitlines()[-1])
+        print(name, {key: round(v, 3) if isinstance(v, float) else v for key, v in known[name].items()}, flush=True)
+        ordered = {key: known[key] for key in cases if key in known}
+        write_text(out, json.dumps({**about, "results": ordered}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -194,8 +194,9 @@ class Run:
 
 def _remove_unfinished_files(out: Path) -> None:
     """Remove the temporary files that a killed run left."""
-    for path in (out, resume_path(out), report_path(out)):
-        for unfinished in out.parent.glob(f".{path.name}.*"):
+    names = (out.name, resume_path(out).name, report_path(out).name, f"{out.stem}.iter*.pth")
+    for name in names:
+        for unfinished in out.parent.glob(f".{name}.*"):
             unfinished.unlink()
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,13 +72,3 @@ def _recipe(trainer: RaSDTrainer) -> dict[str, Any]:
         "val_iterations_per_epoch": trainer.num_val_iterations_per_epoch,
         "batch_size": trainer.configuration_manager.batch_size,
     }
-
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write ``content`` to a temporary file beside ``path`` and rename it over ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(handle, "w") as file:
-        json.dump(content, file, indent=2)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)

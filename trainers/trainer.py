@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -11,6 +12,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from rasd_nnu.arm_names import RESERVED_ARMS
 from rasd_nnu.errors import TransferError, UserError
+from rasd_nnu.files import write_text
 from rasd_nnu.nnunet import NetworkTarget, target_from_plans
 from rasd_nnu.trainers.names import TrainerName
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
@@ -18,7 +20,7 @@ from rasd_nnu.trainers.options import Recipe, recipe_for
 from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
-from rasd_nnu.trainers.start_report import describe_start, start_report, write_json
+from rasd_nnu.trainers.start_report import describe_start, start_report
 from rasd_nnu.transfer import Source, TransferReport, arm_source, checkpoint_for, open_source, start_from, unwrap
 from rasd_nnu.transfer.tensors import Part
 
@@ -146,7 +148,7 @@ class RaSDTrainer(nnUNetTrainer):
         transfer = None if checkpoint is None else self._transfer(*checkpoint)
         if self.local_rank == 0:
             content = start_report(self, checkpoint, transfer)
-            write_json(content, Path(self.output_folder) / "transfer_report.json")
+            write_text(Path(self.output_folder) / "transfer_report.json", json.dumps(content, indent=2))
         self.print_to_log_file(f"{type(self).__name__}: {describe_start(checkpoint, transfer)}\nrecipe: {self.recipe}")
 
     def _source(self) -> tuple[Source, str]:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from rasd_nnu.pretrain.objective.prototypes import PrototypeDisentangling, Terms
 
-
 #: tau of anatomix.
 TEMPERATURE = 0.33
 #: Voxels of each label map that are compared at each scale, as in anatomix.

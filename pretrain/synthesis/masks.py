@@ -63,35 +63,56 @@ class Warp:
         # With half a voxel of drift, the released code's grid: p -> p n / (n - 1) - 1/2.
         self.stretch = tuple(n / (n - 1) if prior.half_voxel_drift else 1.0 for n in config.shape)
         self.shift = -0.5 if prior.half_voxel_drift else 0.0
-        self.planes: torch.Tensor | None = None
-        if any(p.flows for p in parameters):
-            self._upsample_planes(parameters, config, lattice)
+        self.flows = self._stack(parameters, config, lattice) if any(p.flows for p in parameters) else []
+        lattices = [Lattice.over(config.shape, config.spacing, cells) for cells in prior.cells]
+        self.matrices = [
+            [
+                linear_matrix(n, g, s).to(device, non_blocking=True)
+                for n, g, s in zip(config.shape, own.nodes, own.step, strict=True)
+            ]
+            for own in lattices
+        ]
+        self.rows = torch.cat([matrices[0] for matrices in self.matrices], dim=1)
 
-    def _upsample_planes(
+    def _stack(
         self, parameters: Sequence[SampleParameters], config: SynthesisConfig, lattice: Lattice
-    ) -> None:
-        """Upsample the fields along all axes but the first; the first one is left to `positions`."""
+    ) -> list[torch.Tensor]:
+        """Stack the samples' fields ``(B, K, d, *G)`` of each scale, in node distances of the heat maps' lattice."""
         units = [s / lattice.node_distance for s in self.stretch]
         unit = torch.tensor(units).reshape(-1, *[1] * config.dims)
-        planes, rows = [], []
+        stacked = []
         for scale, cells in enumerate(config.priors.deformation.cells):
             own = Lattice.over(config.shape, config.spacing, cells)
             flow = torch.zeros(len(parameters), self.fields, config.dims, *own.nodes)
             for sample, p in zip(flow, parameters, strict=True):
                 if p.flows:
                     sample[: len(p.flows[scale])] = p.flows[scale]
-            flow = (flow * unit).to(self.device, non_blocking=True)
-            matrices = [
-                linear_matrix(n, g, s).to(self.device, non_blocking=True)
-                for n, g, s in zip(config.shape, own.nodes, own.step, strict=True)
-            ]
-            planes.append(along_axes(flow, matrices[1:]).flatten(4))
-            rows.append(matrices[0])
-        self.planes = torch.cat(planes, dim=3)  # (B, K, d, sum of the scales' first axes, voxels of a plane)
-        self.rows = torch.cat(rows, dim=1)
+            stacked.append((flow * unit).to(self.device, non_blocking=True))
+        return stacked
 
-    def positions(self, field: int, begin: int, end: int) -> list[torch.Tensor]:
+    def planes(self, field: int) -> torch.Tensor | None:
+        """Upsample one field along all axes but the first, which is left to `positions`.
+
+        Returns:
+            ``(B, d, sum of the scales' nodes along the first axis, voxels of a plane)``, or None without a flow.
+        """
+        if not self.flows:
+            return None
+        return torch.cat(
+            [
+                along_axes(flow[:, field], matrices[1:]).flatten(3)
+                for flow, matrices in zip(self.flows, self.matrices, strict=True)
+            ],
+            dim=2,
+        )
+
+    def positions(self, planes: torch.Tensor | None, begin: int, end: int) -> list[torch.Tensor]:
         """Return the positions of rows ``begin`` to ``end`` of the first axis under one displacement field.
+
+        Args:
+            planes: The field, from `planes`.
+            begin: First row.
+            end: One after the last row.
 
         Returns:
             For each axis a tensor that broadcasts to ``(B, end - begin, *S[1:])``, in node coordinates.
@@ -102,10 +123,9 @@ class Warp:
             index = torch.arange(begin, end) if axis == 0 else torch.arange(n)
             line = (index * self.stretch[axis] + self.shift) * self.step[axis]
             base.append(line.to(self.device, torch.float32).reshape(*[1] * (axis + 1), -1, *[1] * (axes - axis - 1)))
-        if self.planes is None:
+        if planes is None:
             return base
-        flow = self.rows[begin:end] @ self.planes[:, field]
-        flow = flow.reshape(*flow.shape[:3], *self.shape[1:])
+        flow = (self.rows[begin:end] @ planes).reshape(len(planes), axes, end - begin, *self.shape[1:])
         return [flow[:, axis] + line for axis, line in enumerate(base)]
 
     def inside(self, positions: list[torch.Tensor]) -> torch.Tensor:
@@ -165,28 +185,27 @@ def blob_labels(parameters: Sequence[SampleParameters], classes: int, device: to
     heatmaps = heatmaps.to(device, non_blocking=True)
     warp = Warp(parameters, lattice, classes, device)
     labels = torch.zeros((len(parameters), *config.shape), dtype=torch.uint8, device=device)
-    for begin, end in _chunks(config.shape, device):
-        _fill(labels[:, begin:end], heatmaps, warp, begin, end, config.priors.deformation.padding == "zeros")
+    best = torch.full(labels.shape, -torch.inf, device=device)
+    zeros = config.priors.deformation.padding == "zeros"
+    # Field by field, so that only one field's planes exist, and are in the cache, at a time.
+    for field in range(warp.fields):
+        planes = warp.planes(field)
+        moved = heatmaps if warp.fields == 1 else heatmaps[:, field : field + 1]
+        for begin, end in _chunks(config.shape, device):
+            positions = warp.positions(planes, begin, end)
+            values = look_up(moved, positions, (len(parameters), end - begin, *config.shape[1:]))
+            if zeros:
+                values *= warp.inside(positions).unsqueeze(1)
+            _keep_largest(labels[:, begin:end], best[:, begin:end], values, field)
     return labels
 
 
-def _fill(labels: torch.Tensor, heatmaps: torch.Tensor, warp: Warp, begin: int, end: int, zeros: bool) -> None:
-    """Write the label of the largest heat map into rows ``begin`` to ``end``, keeping only the largest so far."""
-    shape = tuple(labels.shape)
-    together = warp.fields == 1
-    best: torch.Tensor | None = None
-    for field in range(warp.fields):
-        positions = warp.positions(field, begin, end)
-        values = look_up(heatmaps if together else heatmaps[:, field : field + 1], positions, shape)
-        if zeros:
-            values *= warp.inside(positions).unsqueeze(1)
-        for offset in range(values.shape[1]):
-            value = values[:, offset]
-            if best is None:
-                best = value
-                continue
-            labels.masked_fill_(value > best, field + offset)
-            best = torch.maximum(best, value)
+def _keep_largest(labels: torch.Tensor, best: torch.Tensor, values: torch.Tensor, first: int) -> None:
+    """Where ``values`` ``(B, C, *N)`` exceed ``best``, replace it and set the label, ``first`` for channel 0."""
+    for offset in range(values.shape[1]):
+        value = values[:, offset]
+        labels.masked_fill_(value > best, first + offset)
+        torch.maximum(best, value, out=best)
 
 
 def _chunks(shape: tuple[int, ...], device: torch.device) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from rasd_nnu.errors import ConfigError, TransferError
 
 
 def command(
-    checkpoint: Annotated[str, typer.Argument(help="A path, hf://owner/name[@rev][/file.pth] or https://...")],
+    checkpoint: Annotated[str, typer.Argument(help="A path, hf://OWNER/NAME@REV/FILE or https://...")],
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     against: Annotated[
         str | None, typer.Option(help="Id or name of a planned data set: would it fit, and how well?")

@@ -32,17 +32,17 @@ class Absent:
         if name.split(".")[0] == "rasd_nnu":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-sys.meta_path.insert(0, Absent())  # in nnU-Net's worker processes too, which import this file
+sys.meta_path.insert(0, Absent())
+try:
+    import rasd_nnu
+except ModuleNotFoundError:
+    pass
+else:
+    raise SystemExit("rasd_nnu is still there")
 
-if __name__ == "__main__":
-    try:
-        import rasd_nnu
-    except ModuleNotFoundError:
-        pass
-    else:
-        raise SystemExit("rasd_nnu is still there")
-    from nnunetv2.inference.predict_from_raw_data import predict_entry_point
-    predict_entry_point()
+from nnunetv2.inference.predict_from_raw_data import predict_entry_point
+
+predict_entry_point()
 """
 
 
@@ -75,7 +75,7 @@ def _predict_elsewhere(data: TinyDataset, results: Path) -> np.ndarray:
     image = data.raw / "imagesTr" / "case_3_0000.nii.gz"
     (images / image.name).write_bytes(image.read_bytes())
     variables = {key: value for key, value in os.environ.items() if key != "nnUNet_extTrainer"}
-    command = f"{script} -i {images} -o {out} -d 901 -c 3d_fullres -f 0 -device cpu --disable_tta -npp 1 -nps 1"
+    command = f"{script} -i {images} -o {out} -d 901 -c 3d_fullres -f 0 -device cpu --disable_tta -npp 0 -nps 0"
     subprocess.run(
         [sys.executable, *command.split()],
         env={**variables, "OMP_NUM_THREADS": "1", "nnUNet_results": str(results)},

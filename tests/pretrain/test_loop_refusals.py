@@ -109,9 +109,15 @@ def test_divergence_names_the_iteration_and_saves_nothing(tmp_path: Path, monkey
     assert load_checkpoint(tmp_path / "a.pth")["rasd"]["iterations"] == 2
 
 
-def test_too_little_memory_says_what_would_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: ...")],
+)
+def test_too_little_memory_says_what_would_fit(
+    error: RuntimeError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def too_large(*_: object) -> Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(Learner, "step", too_large)
     with pytest.raises(ConfigError, match=r"6 sample\(s\) .*--accumulate 2 .*--batch-size 3, or --precision bf16"):
@@ -119,7 +125,7 @@ def test_too_little_memory_says_what_would_fit(tmp_path: Path, monkeypatch: pyte
 
 
 def test_leftovers_of_a_killed_save_are_removed(tmp_path: Path) -> None:
-    for name in (".a.pth.xyz", ".a.resume.pth.xyz"):
+    for name in (".a.pth.xyz", ".a.resume.pth.xyz", ".a.iter0000002.pth.xyz"):
         (tmp_path / name).write_bytes(b"half")
     start(tmp_path / "a.pth")
     assert not list(tmp_path.glob(".a.*"))

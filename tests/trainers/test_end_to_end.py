@@ -131,7 +131,6 @@ def _rank(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.slow
 def test_ranks_stay_equal(tmp_path: Path) -> None:
     """They are built from different random numbers and see different data; only the broadcast makes them equal."""
     target = target_from_plans(helpers.tiny_plans(), TINY_JSON, "2d")

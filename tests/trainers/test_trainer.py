@@ -12,29 +12,11 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from rasd_nnu import trainers
 from rasd_nnu.nnunet import target_from_plans
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.pretrain.checkpoint import default_path
 from rasd_nnu.trainers.seeding import seed_everything
 from tests.helpers import TinyDataset
-
-
-def _trainer(tiny: TinyDataset, name: str, configuration: str = "3d_fullres") -> Any:
-    plans = copy.deepcopy(tiny.plans) | {"continue_training": False}
-    return getattr(trainers, name)(plans, configuration, 0, tiny.dataset_json, torch.device("cpu"))
-
-
-def _checkpoint(tiny: TinyDataset, configuration: str = "3d_fullres") -> torch.nn.Module:
-    """Write the checkpoint of a configuration where the trainer looks for it."""
-    target = target_from_plans(tiny.plans, tiny.dataset_json, configuration)
-    network = build_network(target)
-    atomic_save(checkpoint_content(network, target, {"seed": 5, "iterations": 1}), default_path(target))
-    return network
-
-
-def _weights(trainer: Any) -> dict[str, torch.Tensor]:
-    return {n: p.detach().clone() for n, p in trainer.network.named_parameters()}
+from tests.trainers.helpers import make_trainer, weights_of, write_checkpoint
 
 
 def _stop(*_: object) -> None:
@@ -59,10 +41,10 @@ def _refused(trainer: Any, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_lengths_follow_the_name(tiny: TinyDataset) -> None:
-    stock = _trainer(tiny, "RaSDTrainer")
+    stock = make_trainer(tiny, "RaSDTrainer")
     assert (stock.num_epochs, stock.num_iterations_per_epoch, stock.num_val_iterations_per_epoch) == (1000, 250, 50)
     assert stock.save_every == 50
-    short = _trainer(tiny, "RaSDTrainer_scratch_20epochs_30iters")
+    short = make_trainer(tiny, "RaSDTrainer_scratch_20epochs_30iters")
     assert (short.num_epochs, short.num_iterations_per_epoch, short.num_val_iterations_per_epoch) == (20, 30, 6)
     assert short.save_every == 2
     assert Path(short.output_folder).parent.name.startswith("RaSDTrainer_scratch_20epochs_30iters__")
@@ -71,19 +53,19 @@ def test_lengths_follow_the_name(tiny: TinyDataset) -> None:
 @pytest.mark.usefixtures("only_start")
 @pytest.mark.parametrize("configuration", ["3d_fullres", "2d"])
 def test_round_trip_gives_identical_tensors(tiny: TinyDataset, configuration: str) -> None:
-    source = dict(_checkpoint(tiny, configuration).named_parameters())
-    trainer = _trainer(tiny, "RaSDTrainer_1epochs_seed1", configuration)
+    source = dict(write_checkpoint(tiny, configuration).named_parameters())
+    trainer = make_trainer(tiny, "RaSDTrainer_1epochs_seed1", configuration)
     trainer.on_train_start()
-    scratch = _trainer(tiny, "RaSDTrainer_scratch_1epochs_seed1", configuration)
+    scratch = make_trainer(tiny, "RaSDTrainer_scratch_1epochs_seed1", configuration)
     scratch.on_train_start()
-    heads = _weights(scratch)
-    for name, value in _weights(trainer).items():
+    heads = weights_of(scratch)
+    for name, value in weights_of(trainer).items():
         assert torch.equal(value, heads[name] if "seg_layers" in name else source[name]), name
 
 
 @pytest.mark.usefixtures("only_start")
 def test_scratch_arm_is_nnunets_own_initialisation(tiny: TinyDataset) -> None:
-    trainer = _trainer(tiny, "RaSDTrainer_scratch_seed3")
+    trainer = make_trainer(tiny, "RaSDTrainer_scratch_seed3")
     trainer.on_train_start()
     seed_everything(3)
     stock = nnUNetTrainer(
@@ -94,16 +76,16 @@ def test_scratch_arm_is_nnunets_own_initialisation(tiny: TinyDataset) -> None:
         torch.device("cpu"),
     )
     stock.initialize()
-    theirs = _weights(stock)
-    assert all(torch.equal(value, theirs[name]) for name, value in _weights(trainer).items())
+    theirs = weights_of(stock)
+    assert all(torch.equal(value, theirs[name]) for name, value in weights_of(trainer).items())
 
 
 @pytest.mark.usefixtures("only_start")
 def test_report_says_where_a_run_came_from(tiny: TinyDataset) -> None:
-    _checkpoint(tiny)
+    write_checkpoint(tiny)
     reports = {}
     for name in ("RaSDTrainer_4epochs_seed1", "RaSDTrainer_scratch_4epochs_seed1"):
-        trainer = _trainer(tiny, name)
+        trainer = make_trainer(tiny, name)
         trainer.on_train_start()
         path = Path(trainer.output_folder) / "transfer_report.json"
         reports[trainer.run.arm] = json.loads(path.read_text())
@@ -122,7 +104,7 @@ def test_report_says_where_a_run_came_from(tiny: TinyDataset) -> None:
 
 
 def test_missing_checkpoint_names_the_command(tiny: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
-    line = _refused(_trainer(tiny, "RaSDTrainer_1epochs"), capsys)
+    line = _refused(make_trainer(tiny, "RaSDTrainer_1epochs"), capsys)
     assert line.startswith("error: no pre-trained checkpoint for Dataset901_Tiny, plans nnUNetPlans")
     assert "`rasd_nnu pretrain --dataset 901 -c 3d_fullres`" in line
 
@@ -138,26 +120,26 @@ def test_checkpoint_with_code_is_not_opened(
     monkeypatch.chdir(tiny.root)
     monkeypatch.setenv("RASD_CHECKPOINT", str(tiny.root / "evil.pth"))
     torch.save({"network_weights": _Pickled()}, tiny.root / "evil.pth")
-    assert "could run code" in _refused(_trainer(tiny, "RaSDTrainer"), capsys)
+    assert "could run code" in _refused(make_trainer(tiny, "RaSDTrainer"), capsys)
     assert not (tiny.root / "pwned").exists()
 
 
 def test_truncated_checkpoint(
     tiny: TinyDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _checkpoint(tiny)
+    write_checkpoint(tiny)
     path = default_path(target_from_plans(tiny.plans, tiny.dataset_json, "3d_fullres"))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "damaged or truncated" in _refused(_trainer(tiny, "RaSDTrainer"), capsys)
+    assert "damaged or truncated" in _refused(make_trainer(tiny, "RaSDTrainer"), capsys)
 
 
 def test_checkpoint_of_another_dimension(
     tiny: TinyDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _checkpoint(tiny, "2d")
+    write_checkpoint(tiny, "2d")
     path = default_path(target_from_plans(tiny.plans, tiny.dataset_json, "2d"))
     monkeypatch.setenv("RASD_CHECKPOINT", str(path))
-    assert "it is 2D, the plan is 3D" in _refused(_trainer(tiny, "RaSDTrainer"), capsys)
+    assert "it is 2D, the plan is 3D" in _refused(make_trainer(tiny, "RaSDTrainer"), capsys)
 
 
 @pytest.mark.usefixtures("only_start")
@@ -165,20 +147,20 @@ def test_checkpoint_of_another_dimension(
 def test_pretrained_weights_of_nnunet_are_refused(
     tiny: TinyDataset, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    _checkpoint(tiny)
-    trainer = _trainer(tiny, name)
+    write_checkpoint(tiny)
+    trainer = make_trainer(tiny, name)
     trainer.initialize()
     trainer.network.load_state_dict(trainer.network.state_dict())
     assert "Leave -pretrained_weights out" in _refused(trainer, capsys)
-    untouched = _trainer(tiny, name)
+    untouched = make_trainer(tiny, name)
     untouched.initialize()
     untouched.on_train_start()
 
 
 @pytest.mark.usefixtures("only_start")
 def test_resumed_training_loads_nothing(tiny: TinyDataset, tmp_path: Path) -> None:
-    _checkpoint(tiny)
-    first = _trainer(tiny, "RaSDTrainer_3epochs")
+    write_checkpoint(tiny)
+    first = make_trainer(tiny, "RaSDTrainer_3epochs")
     first.on_train_start()
     with torch.no_grad():
         for parameter in first.network.parameters():
@@ -187,16 +169,16 @@ def test_resumed_training_loads_nothing(tiny: TinyDataset, tmp_path: Path) -> No
     default_path(first.target).unlink()
     report = Path(first.output_folder) / "transfer_report.json"
     written = report.read_bytes()
-    resumed = _trainer(tiny, "RaSDTrainer_3epochs")
+    resumed = make_trainer(tiny, "RaSDTrainer_3epochs")
     resumed.load_checkpoint(str(tmp_path / "checkpoint_latest.pth"))
     resumed.on_train_start()
     assert resumed.current_epoch == 1
-    assert all((value == 0.25).all() for value in _weights(resumed).values())
+    assert all((value == 0.25).all() for value in weights_of(resumed).values())
     assert report.read_bytes() == written
 
 
 def test_failed_save_leaves_the_earlier_checkpoint(tiny: TinyDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = _trainer(tiny, "RaSDTrainer_scratch_1epochs")
+    trainer = make_trainer(tiny, "RaSDTrainer_scratch_1epochs")
     trainer.initialize()
     path = Path(trainer.output_folder) / "checkpoint_latest.pth"
     trainer.save_checkpoint(str(path))
@@ -214,10 +196,10 @@ def test_failed_save_leaves_the_earlier_checkpoint(tiny: TinyDataset, monkeypatc
 
 def test_both_arms_draw_the_same_batches(tiny: TinyDataset) -> None:
     """The data differ by seed and epoch, and by nothing else."""
-    _checkpoint(tiny)
+    write_checkpoint(tiny)
     drawn = {}
     for name in ("RaSDTrainer_2epochs_seed1", "RaSDTrainer_scratch_2epochs_seed1", "RaSDTrainer_scratch_2epochs_seed2"):
-        trainer = _trainer(tiny, name)
+        trainer = make_trainer(tiny, name)
         trainer.on_train_start()
         for epoch in range(2):
             trainer.current_epoch = epoch
