@@ -20,7 +20,9 @@ def command(
     ] = None,
     plans: Annotated[str, typer.Option("-p", "--plans", help="Plans name.")] = "nnUNetPlans",
     trainer: Annotated[str, typer.Option("--trainer", help="Trainer of arm A.")] = "RaSDTrainer",
-    vs: Annotated[str, typer.Option("--vs", help="'scratch', the name of an arm, or the trainer of arm B.")] = "scratch",
+    vs: Annotated[
+        str, typer.Option("--vs", help="'scratch', the name of an arm, or the trainer of arm B.")
+    ] = "scratch",
     folds: Annotated[
         list[str] | None, typer.Option("-f", "--fold", help="Fold; repeat, or 0,1,2. Default: all that are there.")
     ] = None,
