@@ -108,16 +108,16 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     target = narrow_target(args.patch, args.features)
     hardware = Hardware(args.device, workers=args.workers)
-    rows = []
+    settings = {name: getattr(args, name) for name in ("patch", "features", "device", "threads", "workers")}
+    rows: list[dict[str, Any]] = []
+    content = {"machine": describe_machine(args.device), "settings": settings, "rows": rows}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         measure(target, 10, hardware, Path(folder) / "warm-up")
         for samples in args.samples:
             rows.append(measure(target, samples, hardware, Path(folder) / str(samples)))
+            args.out.write_text(json.dumps(content, indent=1) + "\n")  # after each: an interrupted run keeps its rows
             print(f"{samples} samples done", flush=True)
-    settings = {name: getattr(args, name) for name in ("patch", "features", "device", "threads", "workers")}
-    content = {"machine": describe_machine(args.device), "settings": settings, "rows": rows}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(content, indent=1) + "\n")
     print(table(rows))
 
 
