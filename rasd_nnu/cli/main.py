@@ -40,13 +40,16 @@ class LazyGroup(typer.core.TyperGroup):
         """Return the names of the sub-commands in the order of `COMMANDS`."""
         return list(COMMANDS)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of sub-commands from `COMMANDS`, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import and return the sub-command, or a stub with its help while all of them are listed."""
+        """Import and return the sub-command."""
         if cmd_name not in COMMANDS:
             return None
-        module, help_text = COMMANDS[cmd_name]
-        if ctx.invoked_subcommand is None and sys.argv[1:2] in ([], ["--help"]):
-            return typer.core.TyperCommand(cmd_name, help=help_text, rich_markup_mode=None)
+        module, _ = COMMANDS[cmd_name]
         loaded = importlib.import_module(f"rasd_nnu.cli.{module}")
         if hasattr(loaded, "app"):
             command = typer.main.get_command(loaded.app)
