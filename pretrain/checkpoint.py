@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from rasd_nnu.errors import CheckpointError
+from rasd_nnu.files import atomic_file
 from rasd_nnu.nnunet import NetworkTarget
 
 #: Version of the ``rasd`` entry.
@@ -52,19 +52,10 @@ def atomic_save(content: Any, path: Path) -> None:
     Raises:
         CheckpointError: If the disk is full or the folder cannot be written; ``path`` is then as it was.
     """
-    temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with atomic_file(path) as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise CheckpointError(
             f"could not write {path} ({error}); an earlier file there is intact. Free space or choose another --out."
         ) from error

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from rasd_nnu.errors import CheckpointError
+from rasd_nnu.files import write_text
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
@@ -123,14 +122,7 @@ def write_report(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: If the disk is full or the folder cannot be written.
     """
-    temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w") as file:
-            json.dump(content, file, indent=2)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        write_text(path, json.dumps(content, indent=2))
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise CheckpointError(f"could not write {path} ({error}). Free space or choose another --out.") from error

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
-from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rasd_nnu.errors import DatasetError
+from rasd_nnu.files import atomic_file
 from rasd_nnu.pretrain.offline.manifest import FileEntry
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
@@ -43,21 +41,14 @@ def write_sample(path: Path, image: Tensor, label: Tensor) -> FileEntry:
         raise DatasetError(
             f"an intensity of {path.name} is beyond float16 (65504). Use a normalisation, or pretrain online."
         )
-    temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w+b") as file:
+        with atomic_file(path) as file:
             _write_npz(file, arrays)
-            entry = _entry(file)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise DatasetError(
             f"could not write {path} ({error}). Free space and give the same command again, or choose another --out."
         ) from error
-    return entry
+    return file_entry(path)
 
 
 def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
@@ -70,13 +61,6 @@ def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
                 np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
-def _entry(file: BufferedReader | BufferedRandom) -> FileEntry:
-    file.flush()
-    file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileEntry(file.tell(), digest)
-
-
 def file_entry(path: Path) -> FileEntry:
     """Return size and digest of a file.
 
@@ -85,7 +69,8 @@ def file_entry(path: Path) -> FileEntry:
     """
     try:
         with path.open("rb") as file:
-            return _entry(file)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return FileEntry(file.tell(), digest)
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error}). {MEND}") from None
 

@@ -55,6 +55,7 @@ def command(
     from rasd_nnu.compare import compare_summaries, export
     from rasd_nnu.compare.render import print_comparison
     from rasd_nnu.compare.scoring import parse_nan_rule
+    from rasd_nnu.files import write_text
 
     json_path = Path(json_file) if json_file and json_file != "-" else None
     export.check_writable([path for path in (json_path, csv_file) if path], overwrite)
@@ -74,9 +75,9 @@ def command(
         seed=seed,
     )
     if json_path:
-        export.write_text(json_path, export.to_json(comparison))
+        write_text(json_path, export.to_json(comparison))
     if csv_file:
-        export.write_text(csv_file, export.to_csv(comparison))
+        write_text(csv_file, export.to_csv(comparison))
     if json_file == "-":
         typer.echo(export.to_json(comparison), nl=False)
     else:

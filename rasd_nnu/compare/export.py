@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,16 +48,3 @@ def check_writable(paths: Iterable[Path], overwrite: bool) -> None:
             raise CompareError(f"{path} exists; give another name, or replace it with --overwrite")
         if not path.absolute().parent.is_dir():
             raise CompareError(f"cannot write {path}: its folder does not exist. Make it, or give another name.")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file at once: a reader, or a killed process, never leaves half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

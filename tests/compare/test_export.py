@@ -46,12 +46,3 @@ def test_files_that_exist_need_overwrite(tmp_path: Path) -> None:
         export.check_writable([tmp_path / "no" / "out.json"], overwrite=True)
     with pytest.raises(CompareError, match="is a folder"):
         export.check_writable([tmp_path], overwrite=True)
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    export.write_text(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        export.write_text(path, "\ud800")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
