@@ -146,7 +146,7 @@ def measure(case: Case, watch: Stopwatch) -> dict[str, Any]:
     memory = peak_gib(device)
     image, label = synthesize(case.config, 0, range(case.batch), device)
     network: Any = build_network(case.target).to(device)
-    network = network.to(memory_format=memory_format(torch.device(device), case.patch))
+    network = network.to(memory_format=memory_format(torch.device(device), network))
     features = network(image).detach().requires_grad_()
     fixed = torch.randn_like(features)
     bare = watch.fastest(train_step(network, image, lambda f: (f * fixed).sum(), precision))

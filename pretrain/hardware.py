@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.rank_zero import rank_zero_only
+from torch import nn
 
 from rasd_nnu.errors import ConfigError, SetupError
 from rasd_nnu.pretrain.recipe import Recipe
@@ -66,9 +66,16 @@ class Hardware:
         return self.devices * self.nodes
 
     def best_precision(self) -> str:
-        """Return ``bf16`` where a GPU computes in it natively, else ``fp32``."""
-        native = self.accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bf16" if native else "fp32"
+        """Return ``bf16`` where the device computes in it natively, else ``fp32``."""
+        return "bf16" if _computes_in_bf16(self.accelerator) else "fp32"
+
+
+def _computes_in_bf16(accelerator: str) -> bool:
+    """Tell whether the device has instructions for bf16; of CPUs only recent versions of PyTorch can tell."""
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def check_fit(recipe: Recipe, hardware: Hardware) -> None:
@@ -92,17 +99,19 @@ def check_fit(recipe: Recipe, hardware: Hardware) -> None:
     if hardware.accelerator == "cuda":
         if hardware.devices > torch.cuda.device_count():
             raise ConfigError(f"devices is {hardware.devices}, but there are {torch.cuda.device_count()} GPUs.")
-        if recipe.precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        if recipe.precision == "bf16" and not _computes_in_bf16("cuda"):
             raise ConfigError("precision is 'bf16', which this GPU lacks. Use fp16 or fp32.")
 
 
-def memory_format(device: torch.device, patch: tuple[int, ...]) -> torch.memory_format:
+def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:
     """Return the order of a network's weights in memory that makes its convolutions fast.
 
-    On a CPU channels-last pays for 3D patches from about 40^3 voxels on; it costs time in 2D and for smaller patches
-    (benchmarks/step.py --layouts). The order depends on nothing that changes between a run and its resumption.
+    On a CPU channels-last pays for narrow 3D networks: as many channels as a vector register holds two times over are
+    put into blocks by oneDNN itself, at a better price (benchmarks/step.py --layouts). The order depends on nothing
+    that changes between a run and its resumption.
     """
-    pays = device.type == "cpu" and len(patch) == 3 and math.prod(patch) >= 40**3
+    widths = [parameter.shape[0] for parameter in network.parameters() if parameter.ndim == 5]
+    pays = device.type == "cpu" and bool(widths) and min(widths) < 32
     return torch.channels_last_3d if pays else torch.contiguous_format
 
 

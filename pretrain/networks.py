@@ -49,6 +49,7 @@ ARCHITECTURES = {
     "resenc-xl": Architecture(_RESENC, {3: (224, 2), 2: (512, 52)}),
     **{f"primus-{size}": Architecture(partial(primus, size=size), {3: (128, 2)}) for size in "sbml"},
     "swin-unetr": Architecture(swin_unetr, _PAPER, monai=True),
+    "swin-unetr-v1": Architecture(partial(swin_unetr, version=1), _PAPER, monai=True),
     "unet2d": Architecture(residual_unet_2d, {2: (512, 16)}, monai=True),
 }
 

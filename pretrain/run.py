@@ -65,7 +65,7 @@ class Run:
         self.keep = keep or Keep()
         torch.manual_seed(recipe.seed)  # the initial weights, the same in every process
         network: Any = build_network(target)
-        network = network.to(memory_format=memory_format(fabric.device, target.patch_size))
+        network = network.to(memory_format=memory_format(fabric.device, network))
         self.learner = Learner(fabric, network, recipe, config.max_classes, compiled=hardware.compile)
         if state is not None:
             self.learner.load(state["learner"])

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 @cache
 def trainer_class(name: TrainerName) -> type[RaSDTrainer]:
     """Return the one class of this name; it is importable from this module, so that it can be pickled."""
-    from rasd_nnu.trainers.swin import SwinTrainer
+    from rasd_nnu.trainers.swin import SWIN_TRAINERS
     from rasd_nnu.trainers.trainer import RaSDTrainer
 
     if name == RaSDTrainer.run:
         return RaSDTrainer
-    base = RaSDTrainer if name.network is None else SwinTrainer
+    base = RaSDTrainer if name.network is None else SWIN_TRAINERS[name.network]
     return type(str(name), (base,), {"__module__": __name__, "__doc__": f"{name!r}.", "run": name})
 
 

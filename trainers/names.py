@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from rasd_nnu.arm_names import ARM_NAME, RESERVED_ARMS
 
-GRAMMAR = "RaSDTrainer[_SwinUNETR][_scratch|_from<name>][_<N>epochs][_<M>iters][_seed<K>]"
+GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_from<name>][_<N>epochs][_<M>iters][_seed<K>]"
 
 _PATTERN = re.compile(
-    r"RaSDTrainer(?P<network>_SwinUNETR)?(?:_(?P<scratch>scratch)|_from(?P<name>" + ARM_NAME + r"))?"
+    r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<scratch>scratch)|_from(?P<name>" + ARM_NAME + r"))?"
     r"(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
 )
 
@@ -29,7 +29,7 @@ class TrainerName:
         epochs: Number of epochs, or None for nnU-Net's 1000.
         iters: Training iterations an epoch, or None for nnU-Net's 250.
         seed: Seed of both the initialisation and the data, or None for none.
-        network: ``SwinUNETR``, or None for the planned network.
+        network: ``SwinUNETR``, ``SwinUNETRv1``, or None for the planned network.
 
     Example:
         >>> parse_name("RaSDTrainer_scratch_50epochs_seed1")

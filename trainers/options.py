@@ -10,6 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rasd_nnu.errors import ConfigError, did_you_mean
+from rasd_nnu.transfer.correspond import FitOptions
+from rasd_nnu.transfer.rules import Inflation
+from rasd_nnu.transfer.width import Width
 
 PREFIX = "RASD_"
 
@@ -33,6 +36,9 @@ class Recipe(BaseModel):
             ``encoder``.
         require: Least share of the parameters that must fit; None for the usual (all of a checkpoint for this
             very plan, 0.7 of the encoder of others).
+        width: ``crop`` or ``pad`` networks of other width; None refuses.
+        inflate: Carry a 2D network into a 3D one, by the ``centre`` slice or the ``mean``; None refuses.
+        channels: Which input channel of the checkpoint each channel of the plan starts from, as `FitOptions`.
 
     Example:
         >>> recipe_for({}, {"RASD_OPTIMIZER": "adamw"}).rate
@@ -48,6 +54,9 @@ class Recipe(BaseModel):
     layer_decay: float = Field(1.0, gt=0, le=1)
     transfer: Literal["whole", "encoder"] = "whole"
     require: float | None = Field(None, ge=0, le=1)
+    width: Width | None = None
+    inflate: Inflation | None = None
+    channels: str | None = None
 
     @property
     def rate(self) -> float:
@@ -58,6 +67,11 @@ class Recipe(BaseModel):
     def weight_decay(self) -> float:
         """The optimiser's weight decay."""
         return _DEFAULTS[self.optimizer][1]
+
+    @property
+    def fit(self) -> FitOptions:
+        """What may be adapted beyond the rules that keep the function."""
+        return FitOptions(self.width, self.inflate, self.channels)
 
 
 def recipe_for(

@@ -18,7 +18,6 @@ from rasd_nnu.pretrain.networks import standard_target
 from rasd_nnu.trainers.trainer import RaSDTrainer
 from rasd_nnu.transfer import checkpoint_for
 
-ARCHITECTURE = "swin-unetr"
 _DIVISOR = 32
 
 
@@ -31,6 +30,9 @@ class SwinTrainer(RaSDTrainer):
     recipe_defaults: ClassVar[dict[str, Any]] = {"optimizer": "adamw"}
     has_deep_supervision: ClassVar[bool] = False
 
+    #: Its name among the standard networks.
+    standard_network: ClassVar[str] = "swin-unetr"
+
     def _check_plan(self) -> None:
         """Refuse a patch that cannot be halved five times.
 
@@ -38,7 +40,7 @@ class SwinTrainer(RaSDTrainer):
             PlansError: The message names the next larger patch that fits.
             SetupError: If MONAI is missing.
         """
-        require_monai(ARCHITECTURE)
+        require_monai(self.standard_network)
         patch = list(self.configuration_manager.patch_size)
         fitting = [math.ceil(n / _DIVISOR) * _DIVISOR for n in patch]
         if max(fitting) == _DIVISOR:  # one voxel would be left at the bottom, which cannot be normalised
@@ -55,13 +57,14 @@ class SwinTrainer(RaSDTrainer):
     def target(self) -> NetworkTarget:
         """Swin UNETR with the plan's channels and patch."""
         planned = super().target
-        return replace(planned, architecture=_description(planned.patch_size))
+        return replace(planned, architecture=self._description(planned.patch_size))
 
     def _find_checkpoint(self) -> tuple[Path, str]:
-        return checkpoint_for(self.target, self.plans_manager.plans, standard=ARCHITECTURE)
+        return checkpoint_for(self.target, self.plans_manager.plans, standard=self.standard_network)
 
-    @staticmethod
+    @classmethod
     def build_network_architecture(
+        cls,
         plans_manager: PlansManager,
         configuration_manager: ConfigurationManager,
         num_input_channels: int,
@@ -69,7 +72,7 @@ class SwinTrainer(RaSDTrainer):
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """Build Swin UNETR; nnU-Net calls this for a prediction too. It has no deep supervision, whatever is asked."""
-        architecture = _description(tuple(configuration_manager.patch_size))
+        architecture = cls._description(tuple(configuration_manager.patch_size))
         network: nn.Module = get_network_from_plans(
             architecture["network_class_name"],
             architecture["arch_kwargs"],
@@ -84,6 +87,15 @@ class SwinTrainer(RaSDTrainer):
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
         """Do nothing: there is none to switch, and nnU-Net switches it around each validation."""
 
+    @classmethod
+    def _description(cls, patch: tuple[int, ...]) -> dict[str, Any]:
+        return standard_target(len(patch), cls.standard_network, patch_size=patch).architecture
 
-def _description(patch: tuple[int, ...]) -> dict[str, Any]:
-    return standard_target(len(patch), ARCHITECTURE, patch_size=patch).architecture
+
+class SwinV1Trainer(SwinTrainer):
+    """`SwinTrainer` with the first version of the network, which MONAI's BTCV weights and SuPreM's are of."""
+
+    standard_network: ClassVar[str] = "swin-unetr-v1"
+
+
+SWIN_TRAINERS = {"SwinUNETR": SwinTrainer, "SwinUNETRv1": SwinV1Trainer}

@@ -163,7 +163,10 @@ class RaSDTrainer(nnUNetTrainer):
     def _transfer(self, source: Source, chosen_by: str) -> TransferReport:
         """Copy what the recipe asks for. Draws nothing: under DDP the ranks have agreed on the weights before."""
         only: Part | None = "encoder" if self.recipe.transfer == "encoder" else None
-        return start_from(source, chosen_by, self.target, self.network, require=self.recipe.require, only=only)
+        recipe = self.recipe
+        return start_from(
+            source, chosen_by, self.target, self.network, require=recipe.require, only=only, options=recipe.fit
+        )
 
     def _weights_version(self) -> int:
         """Return a number that any writing into the parameters raises."""

@@ -83,19 +83,20 @@ def primus(patch: tuple[int, ...], size: str) -> dict[str, Any]:
     }
 
 
-def swin_unetr(patch: tuple[int, ...]) -> dict[str, Any]:
-    """Describe the paper's Swin UNETR.
+def swin_unetr(patch: tuple[int, ...], *, version: int = 2) -> dict[str, Any]:
+    """Describe the paper's Swin UNETR, or the first version, which has no residual convolutions between its stages.
 
     Raises:
         ConfigError: If an axis of the patch is not divisible by 32, or all are 32: instance normalisation needs
             more than the one voxel that would be left at the bottom.
     """
-    require_divisible(patch, 32, "swin-unetr")
+    name = "swin-unetr" if version == 2 else f"swin-unetr-v{version}"
+    require_divisible(patch, 32, name)
     if max(patch) == 32:
-        raise ConfigError(f"patch {patch} is too small for swin-unetr, expected 64 or more along one axis at least.")
+        raise ConfigError(f"patch {patch} is too small for {name}, expected 64 or more along one axis at least.")
     return {
         "network_class_name": "rasd_nnu.pretrain.architectures.SwinUNETR",
-        "arch_kwargs": {"feature_size": 48, "dims": len(patch)},
+        "arch_kwargs": {"feature_size": 48, "dims": len(patch)} | ({} if version == 2 else {"use_v2": False}),
         "_kw_requires_import": [],
     }
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Voxels of all samples together in a piece: small enough for a CPU's cache, large enough to keep a GPU busy.
-_VOXELS = {"cpu": 2**14, "cuda": 2**19}
+# Voxels of all samples together in a piece: few enough for a CPU's cache, enough to be worth a call.
+_VOXELS = {"cpu": 2**16, "cuda": 2**19}
 
 
 def voxel_chunks(features: Tensor) -> Iterator[slice]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rasd_nnu.cli.options import refuse_existing
+from rasd_nnu.cli.options import ChannelsOption, InflateOption, WidthOption, refuse_existing
 
 
 def command(
@@ -28,17 +28,21 @@ def command(
             "the encoder where the checkpoint is of another network.",
         ),
     ] = None,
+    width: WidthOption = None,
+    inflate: InflateOption = None,
+    channels: ChannelsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Fit pre-trained weights to a plan, for `nnUNetv2_train -pretrained_weights` with nnU-Net's own trainer."""
     refuse_existing(out, overwrite)
     from rasd_nnu.nnunet import planned_target
-    from rasd_nnu.transfer import open_source
+    from rasd_nnu.transfer import FitOptions, open_source
     from rasd_nnu.transfer.convert import convert
 
     target = planned_target(dataset, configuration, plans)
-    report = convert(open_source(checkpoint), target, out, require=require)
+    options = FitOptions(width, inflate, channels)
+    report = convert(open_source(checkpoint), target, out, require=require, options=options)
     number = int((target.dataset or "")[7:10])
     named = "" if plans == "nnUNetPlans" else f" -p {plans}"
     train = f"nnUNetv2_train {number} {configuration} 0{named} -pretrained_weights {shlex.quote(str(out))}"

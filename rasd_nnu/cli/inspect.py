@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rasd_nnu.cli.options import ChannelsOption, InflateOption, WidthOption
 from rasd_nnu.errors import ConfigError, TransferError
+
+if TYPE_CHECKING:
+    from rasd_nnu.transfer import FitOptions
 
 
 def command(
@@ -18,22 +22,30 @@ def command(
     ] = None,
     configuration: Annotated[str | None, typer.Option("-c", "--configuration", help="With --against.")] = None,
     plans: Annotated[str | None, typer.Option("-p", "--plans", help="With --against; default nnUNetPlans.")] = None,
+    width: WidthOption = None,
+    inflate: InflateOption = None,
+    channels: ChannelsOption = None,
 ) -> None:
     """Show what a checkpoint contains: ours, nnU-Net's, nnssl's or a bare state dict.
 
-    With --against ID -c CONFIG [-p PLANS] the exit code is 0 if the trainer would take it for this plan, else 1.
+    With --against ID -c CONFIG [-p PLANS] the exit code is 0 if the trainer would take it for this plan, else 1;
+    --width, --inflate and --channels say what it is allowed to do.
     """
     import json
 
     from rasd_nnu.pretrain.hub import local_path
+    from rasd_nnu.transfer import FitOptions
     from rasd_nnu.transfer.inspection import inspect_checkpoint
 
-    for option, value in (("-c", configuration), ("-p", plans)):
+    allowed = {"--width": width, "--inflate": inflate, "--channels": channels}
+    for option, value in {"-c": configuration, "-p": plans, **allowed}.items():
         if value is not None and against is None:
             raise ConfigError(f"{option} {value} needs --against. Add --against ID.")
     path = local_path(checkpoint)
     content = inspect_checkpoint(path)
-    fit = None if against is None else _fit(checkpoint, against, configuration, plans or "nnUNetPlans")
+    fit = None
+    if against is not None:
+        fit = _fit(checkpoint, against, configuration, plans or "nnUNetPlans", FitOptions(width, inflate, channels))
     if as_json:
         typer.echo(json.dumps(content if fit is None else {**content, "against": fit}, indent=2))
     else:
@@ -45,7 +57,9 @@ def command(
         raise typer.Exit(1)
 
 
-def _fit(checkpoint: str, dataset: str, configuration: str | None, plans: str) -> dict[str, Any]:
+def _fit(
+    checkpoint: str, dataset: str, configuration: str | None, plans: str, options: FitOptions
+) -> dict[str, Any]:
     """Return whether the checkpoint fits a plan, why not, and the transfer report."""
     from rasd_nnu.nnunet import planned_target
     from rasd_nnu.pretrain.hub import local_path
@@ -57,7 +71,7 @@ def _fit(checkpoint: str, dataset: str, configuration: str | None, plans: str) -
     target = planned_target(dataset, configuration, plans)
     plan = {"dataset": target.dataset, "plans": target.plans, "configuration": configuration}
     try:
-        report = fit_to(open_source(local_path(checkpoint)), target)
+        report = fit_to(open_source(local_path(checkpoint)), target, options)
     except TransferError as error:
         return {**plan, "fits": False, "reason": str(error), "transfer": None, "table": None}
     return {**plan, "fits": True, "reason": None, "transfer": report.to_dict(), "table": report.table()}

@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import typer
 
 from rasd_nnu.errors import ConfigError
+
+#: What may be adapted beyond the rules that keep the function; `rasd_nnu.transfer.FitOptions` explains them.
+WidthOption = Annotated[
+    Literal["crop", "pad"] | None,
+    typer.Option("--width", help="Fit networks of other width: crop or pad their channels."),
+]
+InflateOption = Annotated[
+    Literal["centre", "mean"] | None,
+    typer.Option("--inflate", help="Fit a 2D network into a 3D one: kernels in the centre slice, or as a mean."),
+]
+ChannelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--channels", help="For each channel of the plan the checkpoint's, by name or number, - if new: T1,T2,-"
+    ),
+]
 
 
 def parse_dims(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rasd_nnu.arm_names import CARRYING_OPTIONS
 from rasd_nnu.errors import CompareError
 from rasd_nnu.trainers.names import parse_name
 
@@ -95,7 +96,8 @@ def _recipe(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     if name == "debug.json":
         return {k: _ADDRESS.sub("", str(content[k])) for k in RECIPE_KEYS if k in content}
     if name == TRANSFER_REPORT:
-        return {k: content[k] for k in ("recipe", "versions") if k in content}
+        recipe = {k: v for k, v in content.get("recipe", {}).items() if k not in CARRYING_OPTIONS}
+        return {"recipe": recipe, "versions": content.get("versions", {})}
     return {k: v for k, v in content.items() if k not in IGNORED_PLANS_KEYS}
 
 

@@ -11,13 +11,21 @@ from rasd_nnu.errors import PlansError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.checkpoint import atomic_save, host_weights
 from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.transfer.correspond import FitOptions
 from rasd_nnu.transfer.locate import start_from
 from rasd_nnu.transfer.report import TransferReport
 from rasd_nnu.transfer.source import Source
 from rasd_nnu.transfer.stages import unet_kind
 
 
-def convert(source: Source, target: NetworkTarget, out: Path, *, require: float | None = None) -> TransferReport:
+def convert(
+    source: Source,
+    target: NetworkTarget,
+    out: Path,
+    *,
+    require: float | None = None,
+    options: FitOptions = FitOptions(),  # noqa: B008  (frozen)
+) -> TransferReport:
     """Fit a checkpoint to a planned network and write the result.
 
     nnU-Net demands every tensor but the segmentation heads, in the planned shape. What the checkpoint does not
@@ -28,6 +36,7 @@ def convert(source: Source, target: NetworkTarget, out: Path, *, require: float 
         target: The planned network.
         out: File to write.
         require: Least share of the parameters that must fit, instead of `start_from`'s.
+        options: What may be adapted beyond the rules that keep the function.
 
     Returns:
         What became of each tensor.
@@ -44,7 +53,7 @@ def convert(source: Source, target: NetworkTarget, out: Path, *, require: float 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build_network(target)
-    report = start_from(source, "convert", target, network, require=require)
+    report = start_from(source, "convert", target, network, require=require, options=options)
     weights = {name: value for name, value in host_weights(network).items() if ".seg_layers." not in name}
     origin = {
         "path": str(source.path.resolve()),

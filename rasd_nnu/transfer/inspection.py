@@ -12,6 +12,7 @@ from rasd_nnu.errors import CheckpointError
 from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.checkpoint import resume_path, safe_load
 from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.transfer.correspond import FitOptions
 from rasd_nnu.transfer.locate import start_from
 from rasd_nnu.transfer.report import TransferReport
 from rasd_nnu.transfer.source import Source, open_source, read_content
@@ -46,13 +47,22 @@ def inspect_checkpoint(path: Path) -> dict[str, Any]:
     }
 
 
-def fit_to(source: Source, target: NetworkTarget) -> TransferReport:
+def fit_to(
+    source: Source,
+    target: NetworkTarget,
+    options: FitOptions = FitOptions(),  # noqa: B008  (frozen)
+) -> TransferReport:
     """Tell how the weights fit a planned network, by the rules that the trainer goes by; nothing is kept.
+
+    Args:
+        source: The checkpoint.
+        target: The planned network.
+        options: What may be adapted beyond the rules that keep the function.
 
     Raises:
         TransferError: If the trainer would refuse them.
     """
-    return start_from(source, "--against", target, build_network(target))
+    return start_from(source, "--against", target, build_network(target), options=options)
 
 
 def _kind(content: Mapping[str, Any]) -> str:

@@ -87,6 +87,23 @@ def test_tensors_left_are_random_but_the_same_each_time(data: TinyDataset, capsy
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--width", "pad", "warning: the widths of"), ("--channels", "0,0", "channels is '0,0', 2 entries; expected 1")],
+)
+def test_what_is_allowed_beyond_the_rules_is_an_option(
+    data: TinyDataset, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _checkpoint(data.root / "narrow.pth", features_per_stage=[2, 4, 8])
+    out = data.root / "fitted.pth"
+    args = [str(data.root / "narrow.pth"), "-d", "901", "-c", "3d_fullres", "--out", str(out)]
+    assert _run(args) == 2
+    code = _run([*args, option, value])
+    shown = capsys.readouterr()
+    assert said in shown.out + shown.err
+    assert (code == 0) == out.is_file() == (option == "--width")
+
+
 def test_existing_file_is_kept(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     out = data.root / "there.pth"
     out.write_bytes(b"precious")

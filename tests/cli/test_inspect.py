@@ -141,10 +141,24 @@ def test_against_a_narrower_plan_fits_in_part(data: TinyDataset, capsys: pytest.
     assert fit["transfer"]["shares"]["encoder"]["parameters"] >= 0.7
 
 
+def test_against_a_wider_plan_needs_a_width(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    import dataclasses
+
+    narrow = dataclasses.replace(planned_target(data.id, "3d_fullres"), architecture=architecture(3, (2, 4, 8)))
+    path = data.root / "a.pth"
+    atomic_save(checkpoint_content(build_network(narrow), narrow, {}), path)
+    plan = ["--against", str(data.id), "-c", "3d_fullres"]
+    assert not inspected([path, *plan], capsys, code=1)["against"]["fits"]
+    fit = inspected([path, *plan, "--width", "pad"], capsys)["against"]
+    assert fit["transfer"]["shares"]["all"]["parameters"] == 1.0
+    assert fit["transfer"]["warnings"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["-c", "2d"], "-c 2d needs --against"),
+        (["--width", "pad"], "--width pad needs --against"),
         (["--against", "901"], "--against needs a configuration"),
         (["--against", "999", "-c", "2d"], "no data set '999'"),
     ],

@@ -47,7 +47,7 @@ def test_differences_between_recipes_are_listed_and_in_the_verdict(train: Train)
 def test_recipe_and_versions_in_the_transfer_reports_are_compared(train: Train) -> None:
     a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)
     report = json.loads((b / "transfer_report.json").read_text())
-    report["recipe"]["lr"] = 0.001
+    report["recipe"] |= {"lr": 0.001, "transfer": "encoder", "width": "pad"}  # the latter two say what is carried
     (b / "transfer_report.json").write_text(json.dumps(report))
     assert _compare(a, b).recipe_differences == ["transfer_report.json: recipe.lr: 0.01 | 0.001"]
 

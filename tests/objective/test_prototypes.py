@@ -45,7 +45,7 @@ def sample(
     return features, label
 
 
-@pytest.fixture(params=[7, 2**14])
+@pytest.fixture(params=[7, 2**16])
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(chunks._VOXELS, "cpu", request.param)
 

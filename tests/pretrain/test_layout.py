@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.pretrain import run as run_module
@@ -15,11 +16,11 @@ from tests.pretrain.loop_parts import history, start, stop_at, tiny_recipe
 
 
 def test_channels_last_where_it_was_measured_to_pay() -> None:
-    cpu = torch.device("cpu")
-    assert memory_format(cpu, (40, 56, 40)) == torch.channels_last_3d
-    assert memory_format(cpu, (32, 32, 32)) == torch.contiguous_format
-    assert memory_format(cpu, (512, 512)) == torch.contiguous_format
-    assert memory_format(torch.device("cuda"), (128, 128, 128)) == torch.contiguous_format
+    cpu, narrow, wide = torch.device("cpu"), nn.Conv3d(1, 8, 3), nn.Conv3d(1, 32, 3)
+    assert memory_format(cpu, nn.Sequential(narrow, wide)) == torch.channels_last_3d
+    assert memory_format(cpu, wide) == torch.contiguous_format
+    assert memory_format(cpu, nn.Conv2d(1, 8, 3)) == torch.contiguous_format
+    assert memory_format(torch.device("cuda"), narrow) == torch.contiguous_format
 
 
 def test_channels_last_learns_the_same_and_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,17 @@ def test_hardware_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         Hardware(device="cuda", workers=2)
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({"avx512_bf16": True}, "bf16"), ({"avx512_bf16": False, "amx_bf16": True}, "bf16"), ({"avx2": True}, "fp32")],
+)
+def test_bf16_where_the_cpu_computes_in_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: str
+) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: capabilities, raising=False)
+    assert Hardware(device="cpu").best_precision() == expected
+
+
 def test_precision_that_the_gpu_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)

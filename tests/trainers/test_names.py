@@ -16,6 +16,7 @@ GOOD = {
     "RaSDTrainer_seed0": TrainerName(seed=0),
     "RaSDTrainer_SwinUNETR": TrainerName(network="SwinUNETR"),
     "RaSDTrainer_SwinUNETR_scratch_5epochs": TrainerName("scratch", 5, network="SwinUNETR"),
+    "RaSDTrainer_SwinUNETRv1_fromsuprem": TrainerName("suprem", network="SwinUNETRv1"),
     "RaSDTrainer_scratch_150epochs_25iters_seed12": TrainerName("scratch", 150, 25, 12),
 }
 BAD = [
@@ -26,6 +27,7 @@ BAD = [
     "RaSDTrainer_5epochs_scratch",
     "RaSDTrainer_scratch_SwinUNETR",
     "RaSDTrainer_swinunetr",
+    "RaSDTrainer_SwinUNETRv2",
     "RaSDTrainer_",
     "RaSDTrainerX",
     "rasdtrainer",

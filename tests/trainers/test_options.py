@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from rasd_nnu.arm_names import CARRYING_OPTIONS
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.trainers.options import Recipe, recipe_for
+from rasd_nnu.transfer import FitOptions
 
 
 def test_defaults_are_nnunets_recipe() -> None:
@@ -34,6 +36,9 @@ def test_variables_win_over_plans_and_plans_over_the_trainers_defaults() -> None
         ("RASD_LAYER_DECAY", "2", "it should be less than or equal to 1"),
         ("RASD_TRANSFER", "decoder", "it should be 'whole' or 'encoder'"),
         ("RASD_REQUIRE", "90", "it should be less than or equal to 1"),
+        ("RASD_WIDTH", "stretch", "it should be 'crop' or 'pad'"),
+        ("RASD_INFLATE", "center", "it should be 'centre' or 'mean'"),
+        ("RASD_CHANNEL", "T1", "unknown variable RASD_CHANNEL. Did you mean RASD_CHANNELS?"),
         ("RASD_OPTIMISER", "sgd", "unknown variable RASD_OPTIMISER. Did you mean RASD_OPTIMIZER?"),
     ],
 )
@@ -63,3 +68,11 @@ def test_wrong_plans_are_one_line(planned: Any, said: str) -> None:
 def test_recipe_survives_a_checkpoint() -> None:
     recipe = Recipe(optimizer="adamw", lr=0.1, freeze_encoder_epochs=2, layer_decay=0.5, transfer="encoder")
     assert Recipe.model_validate(recipe.model_dump()) == recipe
+
+
+def test_what_is_carried_is_told_apart_from_how_the_run_goes_on() -> None:
+    assert set(CARRYING_OPTIONS) < set(Recipe.model_fields)
+    recipe = recipe_for({}, {"RASD_WIDTH": "pad", "RASD_CHANNELS": "T1,-"})
+    assert recipe.fit == FitOptions(width="pad", channels="T1,-")
+    changed = {name for name, value in recipe.model_dump().items() if value != getattr(Recipe(), name)}
+    assert changed <= set(CARRYING_OPTIONS)

@@ -17,7 +17,7 @@ from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, defaul
 from rasd_nnu.pretrain.networks import build_network, standard_target
 from rasd_nnu.trainers import swin
 from rasd_nnu.trainers.optimizers import layer_numbers
-from rasd_nnu.trainers.swin import ARCHITECTURE
+from rasd_nnu.transfer.arms import add_arm
 from tests.helpers import TinyDataset
 from tests.trainers.helpers import make_trainer, weights_of
 
@@ -75,7 +75,7 @@ def test_prediction_builds_the_trained_network(tiny: TinyDataset, dims: int) -> 
 
 
 def test_layers_are_numbered_from_the_image_to_the_head() -> None:
-    numbers = layer_numbers(build_network(swin.standard_target(2, ARCHITECTURE)))
+    numbers = layer_numbers(build_network(swin.standard_target(2, "swin-unetr")))
     assert numbers["swinViT.patch_embed.proj.weight"] == numbers["encoder1.layer.conv1.conv.weight"] == 0
     assert {number for name, number in numbers.items() if name.startswith("swinViT.layers4")} == {4}
     assert sum(name.startswith("swinViT.layers4c.") for name in numbers) > 0
@@ -84,9 +84,9 @@ def test_layers_are_numbered_from_the_image_to_the_head() -> None:
 
 
 def _standard_checkpoint() -> dict[str, torch.Tensor]:
-    target = swin.standard_target(2, ARCHITECTURE)
+    target = swin.standard_target(2, "swin-unetr")
     network = build_network(target)
-    atomic_save(checkpoint_content(network, target, {}), default_path(target, ARCHITECTURE))
+    atomic_save(checkpoint_content(network, target, {}), default_path(target, "swin-unetr"))
     return dict(network.named_parameters())
 
 
@@ -106,6 +106,25 @@ def test_starts_from_the_standard_network(
     assert report["transfer"]["shares"]["all"]["parameters"] == 1.0
     carried = {name: value for name, value in weights_of(trainer).items() if not name.startswith("out.")}
     assert all(torch.equal(value, source[name]) for name, value in carried.items())
+
+
+def test_first_version_takes_the_weights_that_are_public_for_it(
+    wide: TinyDataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(nnUNetTrainer, "on_train_start", lambda self: None)
+    origin = build_network(swin.standard_target(2, "swin-unetr-v1"))
+    state = {f"module.backbone.{name}": value for name, value in origin.state_dict().items()}
+    torch.save({"net": {**state, "module.organ_embedding": torch.zeros(2)}}, wide.root / "suprem.pth")
+    add_arm("suprem", wide.root / "suprem.pth", "suprem")
+    trainer = make_trainer(wide, "RaSDTrainer_SwinUNETRv1_fromsuprem_1epochs", "2d_swin")
+    trainer.on_train_start()
+    report = json.loads((Path(trainer.output_folder) / "transfer_report.json").read_text())
+    assert (report["arm"], report["transfer"]["shares"]["all"]["parameters"]) == ("suprem", 1.0)
+    name = "decoder3.conv_block.conv1.conv.weight"
+    assert torch.equal(trainer.network.get_parameter(name), origin.get_parameter(name))
+    with pytest.raises(SystemExit):  # the second version has residual convolutions that the weights lack
+        make_trainer(wide, "RaSDTrainer_SwinUNETR_fromsuprem_1epochs", "2d_swin").on_train_start()
+    assert "of the encoder's parameters fit" in capsys.readouterr().err
 
 
 @pytest.mark.slow
