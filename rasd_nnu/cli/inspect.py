@@ -57,9 +57,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _fit(
-    checkpoint: str, dataset: str, configuration: str | None, plans: str, options: FitOptions
-) -> dict[str, Any]:
+def _fit(checkpoint: str, dataset: str, configuration: str | None, plans: str, options: FitOptions) -> dict[str, Any]:
     """Return whether the checkpoint fits a plan, why not, and the transfer report."""
     from rasd_nnu.nnunet import planned_target
     from rasd_nnu.pretrain.hub import local_path
