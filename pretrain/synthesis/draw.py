@@ -11,8 +11,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtri_exp
 
-from rasd_nnu.pretrain.synthesis.config import Range, SynthesisConfig
+from rasd_nnu.pretrain.synthesis.config import SynthesisConfig
 from rasd_nnu.pretrain.synthesis.lattice import Lattice
+from rasd_nnu.pretrain.synthesis.priors import Range
 
 #: Nodes of the lattice of the bias field's noise in one standard deviation of its smoothing; finer changes nothing.
 _BIAS_NODES_PER_SIGMA = 1.5

@@ -28,9 +28,7 @@ def command(
     ] = None,
     arch: Annotated[
         str | None,
-        typer.Option(
-            help="plain, resenc-m|l|xl, primus-s|b|m|l, swin-unetr, swin-unetr-v1, unet2d.", rich_help_panel=_NETWORK
-        ),
+        typer.Option(help="plain, resenc-m|l|xl, primus-s|b|m|l, swin-unetr[-v1], unet2d.", rich_help_panel=_NETWORK),
     ] = None,
     dataset: Annotated[
         str | None,

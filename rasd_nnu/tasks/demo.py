@@ -171,16 +171,8 @@ def _split_and_compact(folder: Path, dataset: str, settings: DemoSettings) -> No
 def _pretrain(job: Job, number: int, compact: str, settings: DemoSettings) -> None:
     command = ["rasd_nnu", "pretrain", "--dataset", str(number), "-c", compact, "--device", settings.device]
     # The paper's rate of 1e-5 is for 600,000 steps; a run of minutes needs a higher one.
-    command += [
-        "--iterations",
-        str(settings.pretrain_iterations),
-        "--lr",
-        "1e-3",
-        "--schedule",
-        "cosine",
-        "--normalize",
-    ]
-    command += ["--save-every", "100"]
+    command += ["--iterations", str(settings.pretrain_iterations), "--save-every", "100"]
+    command += ["--lr", "1e-3", "--schedule", "cosine", "--normalize"]
     job.run("pretrain", "exactly this network, on synthetic images only", command, more=["--resume"])
 
 
@@ -193,7 +185,7 @@ def _train(job: Job, dataset: str, number: int, compact: str, trainer: str, sett
     name = f"{'scratch' if '_scratch' in trainer else 'rasd'}_seed{seed}"
     # Augmentation in the training process itself: both arms then see exactly the same patches. (Planning does not
     # work with this setting.) nnU-Net's SGD has a momentum of 0.99, made for 250,000 steps; in a few hundred it
-    # does not get past predicting background, with or without pre-training.
+    # did not get past predicting background when it was tried here.
     recipe = {"nnUNet_n_proc_DA": "0", "RASD_OPTIMIZER": "adamw", "RASD_LR": "1e-3"}
     text = f"fine-tune {arm}, predict the held-out cases"
     job.run(name, text, command, more=["--c"] if begun else [], environment=recipe)
