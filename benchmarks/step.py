@@ -33,7 +33,7 @@ from machine import describe_machine
 from torch import Tensor, nn
 
 from rasd_nnu.files import write_text
-from rasd_nnu.pretrain.hardware import Hardware, memory_format
+from rasd_nnu.pretrain.hardware import Hardware, keep_freed_memory, memory_format
 from rasd_nnu.pretrain.loop import pretrain
 from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.pretrain.objective import PrototypeDisentangling
@@ -142,6 +142,7 @@ def measure(case: Case, watch: Stopwatch) -> dict[str, Any]:
     """Return the times and the memory of a case."""
     device = watch.device
     precision = Hardware(device=device).best_precision()
+    theirs = their_iteration(case, watch) if case.theirs else None  # before our loop sets up the process
     iteration = iteration_seconds(case, precision, watch)
     memory = peak_gib(device)
     image, label = synthesize(case.config, 0, range(case.batch), device)
@@ -171,8 +172,7 @@ def measure(case: Case, watch: Stopwatch) -> dict[str, Any]:
         "objective_share_of_network": seconds / bare,
         "peak_gib": memory,
     }
-    if case.theirs:
-        theirs = their_iteration(case, watch)
+    if theirs is not None:
         result |= {"authors_stand_in_s": theirs, "times_faster": theirs / iteration}
     return result
 
@@ -187,21 +187,19 @@ def peak_gib(device: str) -> float:
 
 def layouts(watch: Stopwatch) -> dict[str, Any]:
     """Return the seconds of forward and backward with weights in both orders, which `memory_format` rests on."""
+    keep_freed_memory()
     found = {}
-    for case in (
-        Case(3, "plain", (40, 56, 40), 2, width=8),
-        Case(3, "plain", (64, 64, 64), 1),
-        Case(3, "plain", (32, 32, 32), 2),
-        Case(2, "plain", (128, 128), 4),
-        Case(2, "unet2d", (128, 128), 4),
-    ):
+    cubes = [Case(3, "plain", (48,) * 3, 2, width=width) for width in (8, 16, 24, None)]
+    squares = [Case(2, "plain", (128,) * 2, 8, width=width) for width in (8, 16, None)]
+    for case in (*cubes, Case(3, "plain", (32,) * 3, 2, width=8), Case(3, "resenc-m", (64,) * 3, 1), *squares):
         times = {}
-        for order in (torch.contiguous_format, torch.channels_last_3d if case.dims == 3 else torch.channels_last):
+        orders = (torch.contiguous_format, torch.channels_last_3d if case.dims == 3 else torch.channels_last)
+        for precision, order in itertools.product(("fp32", "bf16"), orders):
             network: Any = build_network(case.target)
             network = network.to(memory_format=order)
             image = torch.randn(case.batch, 1, *case.patch)
-            name = str(order).removeprefix("torch.")
-            times[name] = watch.fastest(train_step(network, image, lambda f: f.square().mean()))
+            step = train_step(network, image, lambda f: f.float().square().mean(), precision)
+            times[f"{precision} {str(order).removeprefix('torch.')}"] = watch.fastest(step)
         found[case.name] = times
         print(case.name, times, flush=True)
     return found

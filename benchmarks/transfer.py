@@ -5,8 +5,9 @@
 
 For each task: nnU-Net plans, a compact network (8 features) is pre-trained on synthetic images only, and is fine-tuned
 on few labelled cases from three starts that share everything else: random weights, the whole pre-trained network, its
-encoder alone. Scores of the held-out cases are kept as nnU-Net's own summaries under ``DIR/<task>/records``. Stopped or
-killed, the same command goes on; ``--table`` only compares what is there. Recipes are kept apart by their name.
+encoder alone. A seed is another choice of labelled cases, other random weights and other batches; the held-out cases
+stay. Their scores are kept as nnU-Net's own summaries under ``DIR/<task>/records``. Stopped or killed, the same command
+goes on; ``--table`` only compares what is there. Recipes are kept apart by their name.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from machine import describe_machine
 from rich.console import Console
 from transfer_data import TASKS, Task
@@ -32,8 +34,11 @@ from rasd_nnu.tasks.few_shot import few_shot_split
 from rasd_nnu.tasks.stages import Job
 
 ARMS = ("scratch", "whole", "encoder")
+LABELLED, SEEDS = (5, 20), 10  # each pair is a fold
+POOL = {"hippocampus_3d": 80, "hippocampus_2d": 80, "muscle_2d": 24, "histology_2d": 30}
 HELD_OUT = {"hippocampus_3d": 40, "hippocampus_2d": 40, "muscle_2d": 24, "histology_2d": 30}
 BATCH = {"3d_fullres": 2, "2d": 8}
+PRETRAIN_ITERATIONS = {"3d_fullres": 1000, "2d": 2000}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,6 @@ class Plan:
     lr: str
     epochs: int
     iterations: int
-    pretrain_iterations: int
     pretrain_options: tuple[str, ...]
 
     @property
@@ -69,20 +73,21 @@ def prepare_task(job: Job, task: Task, plan: Plan) -> str:
     # Each task plans in its own name space of stages; nnU-Net keeps what both configurations of a data set share.
     command = ["nnUNetv2_plan_and_preprocess", "-d", number, "-c", task.configuration, "-np", "1", "-npfp", "1"]
     job.run(f"{task.key}_plan", "plan and preprocess", command)
-    job.call(f"{task.key}_split", "split", [list(plan.labelled)], lambda: _split(job.folder, task, plan))
+    job.call(f"{task.key}_split", "split", [LABELLED, SEEDS], lambda: _split(job.folder, task))
     compact = f"{task.configuration}_compact"
     command = ["rasd_nnu", "pretrain", "--dataset", number, "-c", compact, "--device", "cpu", "--schedule", "cosine"]
-    command += ["--lr", "1e-3", "--iterations", str(plan.pretrain_iterations), *plan.pretrain_options]
+    command += ["--lr", "1e-3", "--iterations", str(PRETRAIN_ITERATIONS[task.configuration]), *plan.pretrain_options]
     job.run(f"{task.key}_pretrain", "pre-train", command, more=["--resume"])
     return compact
 
 
-def _split(folder: Path, task: Task, plan: Plan) -> None:
-    """Write one fold for each number of labelled cases, all judged on the same held-out cases."""
+def _split(folder: Path, task: Task) -> None:
+    """Write one fold for each seed and number of labelled cases, all judged on the same held-out cases."""
     preprocessed = folder / "nnUNet_preprocessed" / task.dataset
     cases = folder / "nnUNet_raw" / task.dataset / "cases.csv"
-    split = few_shot_split(cases, max(plan.labelled), HELD_OUT[task.key])
-    folds = [{"train": list(split.train[:n]), "val": list(split.held_out)} for n in plan.labelled]
+    split = few_shot_split(cases, POOL[task.key], HELD_OUT[task.key])
+    orders = [np.random.default_rng(seed).permutation(split.train).tolist() for seed in range(SEEDS)]
+    folds = [{"train": sorted(order[:n]), "val": list(split.held_out)} for order in orders for n in LABELLED]
     write_text(preprocessed / "splits_final.json", json.dumps(folds, indent=1))
     dataset_json = json.loads((preprocessed / "dataset.json").read_text())
     add_compact(
@@ -99,7 +104,7 @@ def train(job: Job, task: Task, compact: str, plan: Plan, labelled: int, arm: st
     kept = record(job.folder, task, plan.recipe, labelled, arm, seed)
     if kept.is_file():
         return
-    fold = plan.labelled.index(labelled)
+    fold = seed * len(LABELLED) + LABELLED.index(labelled)
     trainer = "RaSDTrainer_scratch" if arm == "scratch" else "RaSDTrainer"
     trainer += f"_{plan.epochs}epochs_{plan.iterations}iters_seed{seed}"
     results = job.folder / "nnUNet_results" / plan.recipe / arm
@@ -167,10 +172,11 @@ def main() -> None:
     parser.add_argument("--lr", default="1e-3")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--iterations", type=int, default=25)
-    parser.add_argument("--pretrain-iterations", type=int, default=600)
     parser.add_argument("--pretrain-options", default="--normalize", help="further options of rasd_nnu pretrain")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
+    if not set(arguments.labelled.split(",")) <= set(map(str, LABELLED)):
+        parser.error(f"--labelled is {arguments.labelled}, expected some of {LABELLED}")
     plan = Plan(
         labelled=tuple(map(int, arguments.labelled.split(","))),
         seeds=tuple(map(int, arguments.seeds.split(","))),
@@ -178,7 +184,6 @@ def main() -> None:
         lr=arguments.lr,
         epochs=arguments.epochs,
         iterations=arguments.iterations,
-        pretrain_iterations=arguments.pretrain_iterations,
         pretrain_options=tuple(arguments.pretrain_options.split()),
     )
     out, begin = arguments.out.resolve(), time.perf_counter()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import platform
 import warnings
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from rasd_nnu.errors import ConfigError, SetupError
 from rasd_nnu.pretrain.recipe import Recipe
 
 DEVICES = ("auto", "cpu", "cuda")
+_MALLOC_TRIM_THRESHOLD, _MALLOC_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -106,13 +109,25 @@ def check_fit(recipe: Recipe, hardware: Hardware) -> None:
 def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:
     """Return the order of a network's weights in memory that makes its convolutions fast.
 
-    On a CPU channels-last pays for narrow 3D networks: as many channels as a vector register holds two times over are
-    put into blocks by oneDNN itself, at a better price (benchmarks/step.py --layouts). The order depends on nothing
-    that changes between a run and its resumption.
+    On a CPU channels-last pays for 3D networks with fewer channels than a vector register holds; more are put into
+    blocks by oneDNN itself, at a better price (benchmarks/step.py --layouts). The order depends on nothing that changes
+    between a run and its resumption.
     """
     widths = [parameter.shape[0] for parameter in network.parameters() if parameter.ndim == 5]
-    pays = device.type == "cpu" and bool(widths) and min(widths) < 32
+    pays = device.type == "cpu" and bool(widths) and min(widths) < 16
     return torch.channels_last_3d if pays else torch.contiguous_format
+
+
+def keep_freed_memory() -> None:
+    """Let the process keep the memory that it frees, for its next allocation, where the C library is glibc.
+
+    By default glibc gives blocks above 32 MiB back at once, and the system clears each page anew when it is touched
+    again: a third of a step of Swin UNETR on a CPU. The peak of memory stays about the same.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        for parameter in (_MALLOC_TRIM_THRESHOLD, _MALLOC_MMAP_THRESHOLD):
+            library.mallopt(parameter, 2**31 - 1)
 
 
 def is_main_process() -> bool:
@@ -128,6 +143,8 @@ def make_fabric(recipe: Recipe, hardware: Hardware) -> Fabric:
     """
     check_fit(recipe, hardware)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    if hardware.accelerator == "cpu":
+        keep_freed_memory()
     with warnings.catch_warnings():
         # Advice to use all of a node's devices, or to start through srun: both are the user's choice.
         warnings.filterwarnings("ignore", module=r"lightning_fabric\..*")

@@ -67,7 +67,9 @@ def demo_environment(folder: Path, device: str) -> dict[str, str]:
         "nnUNet_def_n_proc": "2",
     }
     if device == "cpu":
-        variables["nnUNet_compile"] = "f"
+        # As `rasd_nnu.pretrain.hardware.keep_freed_memory`, for nnU-Net's processes.
+        kept = {"MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_MMAP_THRESHOLD_": str(2**31 - 1)}
+        variables |= {"nnUNet_compile": "f", **kept}
     return variables
 
 

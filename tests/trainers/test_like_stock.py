@@ -1,4 +1,4 @@
-"""With the same recipe and no weights of ours, our trainer ends with the very weights of nnU-Net's own."""
+"""With the same recipe and no weights of ours, our trainer ends with the very weights and scores of nnU-Net's own."""
 
 from __future__ import annotations
 
@@ -93,3 +93,13 @@ def test_training_equals_nnunets(
     assert ours.do_split() == stock.do_split()
     assert type(ours.loss) is type(stock.loss)
     assert ours.logger.get_checkpoint()["lrs"] == stock.logger.get_checkpoint()["lrs"]
+    assert _validation(ours) == _validation(stock)
+
+
+def _validation(trainer: Any) -> Any:
+    """Return what nnU-Net's final validation found."""
+    trainer.perform_actual_validation(False)
+    summary = json.loads((Path(trainer.output_folder) / "validation" / "summary.json").read_text())
+    cases = summary["metric_per_case"]
+    assert len(cases) == len(trainer.do_split()[1])
+    return json.dumps([case["metrics"] for case in cases])  # text, as NaN differs from itself
