@@ -60,7 +60,9 @@ def section(path: Path) -> list[str]:
     machine, results = content["machine"], content["results"]
     where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} thread(s)"
     clock = {"wall": "", "cpu": ", seconds of the process's own CPU time, as others used the machine too"}
-    lines = [f"Measured on {where}, torch {machine['torch']}{clock[content['clock']]}.", "", *cost_table(results)]
+    precision = ", ".join(sorted({r["precision"] for r in results.values()}))
+    about = f"Measured on {where}, torch {machine['torch']}, {precision}{clock[content['clock']]}."
+    lines = [about, "", *cost_table(results)]
     if any("authors_stand_in_s" in r for r in results.values()):
         lines += ["", *stand_in_table(results)]
     return lines

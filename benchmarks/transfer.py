@@ -37,7 +37,7 @@ ARMS = ("scratch", "whole", "encoder")
 LABELLED, SEEDS = (5, 20), 10  # each pair is a fold
 POOL = {"hippocampus_3d": 80, "hippocampus_2d": 80, "muscle_2d": 24, "histology_2d": 30}
 HELD_OUT = {"hippocampus_3d": 40, "hippocampus_2d": 40, "muscle_2d": 24, "histology_2d": 30}
-BATCH = {"3d_fullres": 2, "2d": 8}
+BATCH = {"hippocampus_3d": 2, "hippocampus_2d": 8, "muscle_2d": 4, "histology_2d": 4}
 PRETRAIN_ITERATIONS = {"3d_fullres": 1000, "2d": 2000}
 
 
@@ -95,7 +95,7 @@ def _split(folder: Path, task: Task) -> None:
         dataset_json,
         task.configuration,
         base_features=8,
-        batch_size=BATCH[task.configuration],
+        batch_size=BATCH[task.key],
     )
 
 
