@@ -36,7 +36,7 @@ from rasd_nnu.tasks.stages import Job
 ARMS = ("scratch", "whole", "encoder")
 LABELLED, SEEDS = (5, 20), 10  # each pair is a fold
 POOL = {"hippocampus_3d": 80, "hippocampus_2d": 80, "muscle_2d": 24, "histology_2d": 30}
-HELD_OUT = {"hippocampus_3d": 40, "hippocampus_2d": 40, "muscle_2d": 24, "histology_2d": 30}
+HELD_OUT = {"hippocampus_3d": 20, "hippocampus_2d": 20, "muscle_2d": 24, "histology_2d": 30}
 BATCH = {"hippocampus_3d": 2, "hippocampus_2d": 8, "muscle_2d": 4, "histology_2d": 4}
 PRETRAIN_ITERATIONS = {"3d_fullres": 1000, "2d": 2000}
 
@@ -111,6 +111,7 @@ def train(job: Job, task: Task, compact: str, plan: Plan, labelled: int, arm: st
     environment = {
         "nnUNet_results": str(results),
         "nnUNet_n_proc_DA": "0",
+        "nnUNet_def_n_proc": "1",
         "RASD_OPTIMIZER": plan.optimizer,
         "RASD_LR": plan.lr,
         "RASD_TRANSFER": "encoder" if arm == "encoder" else "whole",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import multiprocessing
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,6 +86,8 @@ def test_training_equals_nnunets(
     monkeypatch.setenv("RASD_WARMUP", "0")
     monkeypatch.setattr(nnUNetTrainer, "plot_network_architecture", lambda self: None)
     monkeypatch.setattr(MetaLogger, "plot_progress_png", lambda self, folder: None)
+    # nnU-Net's final validation starts processes, which takes many times longer than what they do.
+    monkeypatch.setattr(multiprocessing, "get_context", lambda kind: SimpleNamespace(Pool=ThreadPool))
     ours = make_trainer(data, NAME, configuration, fold)
     ours.run_training()
     plans = copy.deepcopy(data.plans) | {"continue_training": False}
