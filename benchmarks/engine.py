@@ -106,9 +106,11 @@ def run(device: str) -> list[dict[str, Any]]:
         for (shape, classes), batches in ((volume, (1, 2, 4)), (picture, (1, 16))):
             for batch in batches if device == "cuda" else batches[:1]:
                 rows.append(measure(name, shape, classes, batch, device, runs=7))
-        config = SynthesisConfig.preset(name, shape=volume[0], classes=volume[1])
-        rows[-1]["peak_extra_mib_128_batch_2"] = round(peak_extra_mib(config, 2, device), 1)
-        print(f"{name:9} peak extra memory at 128^3, batch 2: {rows[-1]['peak_extra_mib_128_batch_2']} MiB")
+        for edge, batch in ((128, 2), (256, 1)):
+            config = SynthesisConfig.preset(name, shape=(edge,) * 3, classes=volume[1])
+            key = f"peak_extra_mib_{edge}_batch_{batch}"
+            rows[-1][key] = round(peak_extra_mib(config, batch, device), 1)
+            print(f"{name:9} peak extra memory at {edge}^3, batch {batch}: {rows[-1][key]} MiB")
     for edge in (64, 96, 128, 160, 192):
         rows.append({"series": "voxels", **measure("released", (edge,) * 3, 8, 1, device, runs=3)})
     for classes in (4, 8, 16, 32):
