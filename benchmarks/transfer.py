@@ -7,12 +7,14 @@ For each task: nnU-Net plans, a compact network (8 features) is pre-trained on s
 on few labelled cases from three starts that share everything else: random weights, the whole pre-trained network, its
 encoder alone. A seed is another choice of labelled cases, other random weights and other batches; the held-out cases
 stay. Their scores are kept as nnU-Net's own summaries under ``DIR/<task>/records``. Stopped or killed, the same command
-goes on; ``--table`` only compares what is there. Recipes are kept apart by their name.
+goes on; ``--table`` only compares what is there. Recipes are kept apart by their name, also in
+results/transfer_<recipe>.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -33,6 +35,7 @@ from rasd_nnu.tasks.demo import demo_environment
 from rasd_nnu.tasks.few_shot import few_shot_split
 from rasd_nnu.tasks.stages import Job
 
+RESULTS = Path(__file__).parent / "results"
 ARMS = ("scratch", "whole", "encoder")
 LABELLED, SEEDS = (5, 20), 10  # each pair is a fold
 POOL = {"hippocampus_3d": 80, "hippocampus_2d": 80, "muscle_2d": 24, "histology_2d": 30}
@@ -126,26 +129,24 @@ def train(job: Job, task: Task, compact: str, plan: Plan, labelled: int, arm: st
     shutil.copyfile(folder / "validation" / "summary.json", kept)
 
 
-def table(out: Path, plan: Plan, tasks: list[Task]) -> list[dict[str, Any]]:
-    """Compare each pre-trained arm with scratch wherever both have the same seeds."""
+def table(folder: Path, recipe: str, task: Task) -> list[dict[str, Any]]:
+    """Compare each pre-trained arm of a task with scratch over the seeds that both have."""
     rows = []
-    for task in tasks:
-        groups = out / "nnUNet_raw" / task.dataset / "cases.csv"
-        for labelled in plan.labelled:
-            for arm in ARMS[1:]:
-                seeds = [
-                    seed
-                    for seed in plan.seeds
-                    if all(record(out, task, plan.recipe, labelled, a, seed).is_file() for a in (arm, "scratch"))
-                ]
-                if not seeds:
-                    continue
-                first, second = (
-                    {seed: [record(out, task, plan.recipe, labelled, a, seed)] for seed in seeds}
-                    for a in (arm, "scratch")
-                )
-                result = compare_summaries(first, second, names=(arm, "scratch"), groups=groups)
-                rows.append(_row(task.key, plan.recipe, labelled, arm, result.to_dict()))
+    groups = folder / "nnUNet_raw" / task.dataset / "cases.csv"
+    for labelled, arm in itertools.product(LABELLED, ARMS[1:]):
+        files = {
+            name: {
+                seed: [file]
+                for seed in range(SEEDS)
+                if (file := record(folder, task, recipe, labelled, name, seed)).is_file()
+            }
+            for name in (arm, "scratch")
+        }
+        seeds = sorted(files[arm].keys() & files["scratch"].keys())
+        if seeds:
+            first, second = ({seed: of_arm[seed] for seed in seeds} for of_arm in files.values())
+            result = compare_summaries(first, second, names=(arm, "scratch"), groups=groups)
+            rows.append(_row(task.key, recipe, labelled, arm, result.to_dict()))
     return rows
 
 
@@ -198,9 +199,9 @@ def main() -> None:
                 for labelled in plan.labelled:
                     for arm in ARMS:
                         train(job, task, compact, plan, labelled, arm, seed)
-    rows = [row for task in tasks for row in table(out / task.key, plan, [task])]
+    rows = [row for task in TASKS.values() for row in table(out / task.key, plan.recipe, task)]  # what ran before, too
     content = {"machine": describe_machine("cpu"), "plan": vars(plan), "rows": rows}
-    write_text(out / f"transfer_{plan.recipe}.json", json.dumps(content, indent=1))
+    write_text(RESULTS / f"transfer_{plan.recipe}.json", json.dumps(content, indent=1) + "\n")
     for row in rows:
         print(f"{row['task']} n={row['labelled']} {row['arm']}: {row['verdict']}")
     print(f"{time.perf_counter() - begin:.0f} s")
