@@ -33,7 +33,7 @@ class Recipe(BaseModel):
         freeze_encoder_epochs: Epochs at the start in which the encoder stays as it is.
         layer_decay: Factor on the rate from each layer to the one below it, 1 for none.
         transfer: What is carried from the checkpoint: the ``whole`` network but its segmentation heads, or the
-            ``encoder``.
+            ``encoder``; None for the usual, `rasd_nnu.transfer.part_to_carry`.
         require: Least share of the parameters that must fit; None for the usual (all of a checkpoint for this
             very plan, 0.7 of the encoder of others).
         width: ``crop`` or ``pad`` networks of other width; None refuses.
@@ -52,7 +52,7 @@ class Recipe(BaseModel):
     warmup: float = Field(0.05, ge=0, lt=1)
     freeze_encoder_epochs: int = Field(0, ge=0)
     layer_decay: float = Field(1.0, gt=0, le=1)
-    transfer: Literal["whole", "encoder"] = "whole"
+    transfer: Literal["whole", "encoder"] | None = None
     require: float | None = Field(None, ge=0, le=1)
     width: Width | None = None
     inflate: Inflation | None = None

@@ -21,8 +21,16 @@ from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
 from rasd_nnu.trainers.start_report import describe_start, start_report
-from rasd_nnu.transfer import Source, TransferReport, arm_source, checkpoint_for, open_source, start_from, unwrap
-from rasd_nnu.transfer.tensors import Part
+from rasd_nnu.transfer import (
+    Source,
+    TransferReport,
+    arm_source,
+    checkpoint_for,
+    open_source,
+    part_to_carry,
+    start_from,
+    unwrap,
+)
 
 
 class RaSDTrainer(nnUNetTrainer):
@@ -162,8 +170,8 @@ class RaSDTrainer(nnUNetTrainer):
 
     def _transfer(self, source: Source, chosen_by: str) -> TransferReport:
         """Copy what the recipe asks for. Draws nothing: under DDP the ranks have agreed on the weights before."""
-        only: Part | None = "encoder" if self.recipe.transfer == "encoder" else None
         recipe = self.recipe
+        only = part_to_carry(source, recipe.transfer)
         return start_from(
             source, chosen_by, self.target, self.network, require=recipe.require, only=only, options=recipe.fit
         )

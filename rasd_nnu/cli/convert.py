@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ def command(
             "the encoder where the checkpoint is of another network.",
         ),
     ] = None,
+    transfer: Annotated[
+        Literal["whole", "encoder"] | None,
+        typer.Option("--transfer", help="What to carry; without it the encoder of ours, the whole of others."),
+    ] = None,
     width: WidthOption = None,
     inflate: InflateOption = None,
     channels: ChannelsOption = None,
@@ -42,7 +46,7 @@ def command(
 
     target = planned_target(dataset, configuration, plans)
     options = FitOptions(width, inflate, channels)
-    report = convert(open_source(checkpoint), target, out, require=require, options=options)
+    report = convert(open_source(checkpoint), target, out, require=require, transfer=transfer, options=options)
     number = int((target.dataset or "")[7:10])
     named = "" if plans == "nnUNetPlans" else f" -p {plans}"
     train = f"nnUNetv2_train {number} {configuration} 0{named} -pretrained_weights {shlex.quote(str(out))}"

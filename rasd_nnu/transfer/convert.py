@@ -12,7 +12,7 @@ from rasd_nnu.nnunet import NetworkTarget
 from rasd_nnu.pretrain.checkpoint import atomic_save, host_weights
 from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.transfer.correspond import FitOptions
-from rasd_nnu.transfer.locate import start_from
+from rasd_nnu.transfer.locate import part_to_carry, start_from
 from rasd_nnu.transfer.report import TransferReport
 from rasd_nnu.transfer.source import Source
 from rasd_nnu.transfer.stages import unet_kind
@@ -24,6 +24,7 @@ def convert(
     out: Path,
     *,
     require: float | None = None,
+    transfer: str | None = None,
     options: FitOptions = FitOptions(),  # noqa: B008  (frozen)
 ) -> TransferReport:
     """Fit a checkpoint to a planned network and write the result.
@@ -36,6 +37,7 @@ def convert(
         target: The planned network.
         out: File to write.
         require: Least share of the parameters that must fit, instead of `start_from`'s.
+        transfer: ``whole``, ``encoder``, or None as `part_to_carry` has it.
         options: What may be adapted beyond the rules that keep the function.
 
     Returns:
@@ -53,7 +55,8 @@ def convert(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build_network(target)
-    report = start_from(source, "convert", target, network, require=require, options=options)
+    only = part_to_carry(source, transfer)
+    report = start_from(source, "convert", target, network, require=require, only=only, options=options)
     weights = {name: value for name, value in host_weights(network).items() if ".seg_layers." not in name}
     origin = {
         "path": str(source.path.resolve()),

@@ -69,6 +69,18 @@ def _named_by(what: str, source: str) -> str:
     return f"{what} {source}" if is_remote(source) else what
 
 
+def part_to_carry(source: Source, asked: str | None = None) -> Part | None:
+    """Return the part of a checkpoint to carry, or None for all but the segmentation heads.
+
+    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain`, as their decoder, carried
+    too, cost up to 19 points of Dice on one data set and won less on another (docs/reference/few_shot.md); all of
+    others, whose decoders were trained to segment.
+    """
+    if asked is None:
+        asked = "encoder" if source.meta else "whole"
+    return "encoder" if asked == "encoder" else None
+
+
 def start_from(
     source: Source,
     chosen_by: str,

@@ -47,12 +47,19 @@ def _stock_trainer(data: TinyDataset, file: Path) -> nnUNetTrainer:
 def test_same_plan(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     source = _checkpoint(data.root / "a.pth")
     out = data.root / "fitted.pth"
-    assert _run([str(data.root / "a.pth"), "--dataset", "901", "-c", "3d_fullres", "--out", str(out)]) == 0
+    args = [str(data.root / "a.pth"), "--dataset", "901", "-c", "3d_fullres", "--out", str(out)]
+    assert _run([*args, "--transfer", "whole"]) == 0
     shown = capsys.readouterr().out
     assert f"next: nnUNetv2_train 901 3d_fullres 0 -pretrained_weights {out}" in shown
     assert "random" not in shown
     loaded = _stock_trainer(data, out).network.state_dict()
     assert all(torch.equal(value, source[name]) for name, value in loaded.items() if ".seg_layers." not in name)
+    assert _run([*args, "--overwrite"]) == 0  # the encoder of ours, unless told otherwise
+    assert "tensors have random values" in capsys.readouterr().out
+    loaded = _stock_trainer(data, out).network.state_dict()
+    kernels = {name: value for name, value in loaded.items() if value.ndim > 1 and ".seg_layers." not in name}
+    for name, value in kernels.items():
+        assert torch.equal(value, source[name]) == ("encoder." in name), name
 
 
 def test_other_topology_is_fitted_and_the_stock_trainer_takes_a_step(
@@ -61,7 +68,7 @@ def test_other_topology_is_fitted_and_the_stock_trainer_takes_a_step(
     source = _checkpoint(data.root / "flat.pth", kernel_sizes=[[1, 3, 3], [3, 3, 3], [3, 3, 3]])
     out = data.root / "fitted.pth"
     args = [str(data.root / "flat.pth"), "-d", NAME, "-c", "3d_fullres", "--out", str(out), "--json"]
-    assert _run(args) == 0
+    assert _run([*args, "--transfer", "whole"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["shares"]["all"]["parameters"] == 1.0
     trainer = _stock_trainer(data, out)

@@ -78,6 +78,7 @@ def test_training_on_the_new_plans_takes_all_of_the_checkpoint(
     path = _checkpoint(data.root / "pre.pth", _target())
     assert _run(["901", "--like", str(path), "--name", "likePlans", "--spacing", "planned"]) == 0
     monkeypatch.setattr(nnUNetTrainer, "on_train_start", lambda self: None)
+    monkeypatch.setenv("RASD_TRANSFER", "whole")
     monkeypatch.setattr("nnunetv2.training.nnUNetTrainer.nnUNetTrainer.infer_dataset_class", lambda _: None)
     plans = _read(data, "likePlans") | {"continue_training": False}
     trainer = trainers.RaSDTrainer(plans, "3d_fullres", 0, data.dataset_json, torch.device("cpu"))

@@ -52,7 +52,7 @@ def test_train_continue_and_predict(ready: TinyDataset, monkeypatch: pytest.Monk
     summary = json.loads((fold / "validation" / "summary.json").read_text())
     assert len(summary["metric_per_case"]) == 1
     report = json.loads((fold / "transfer_report.json").read_text())
-    assert report["transfer"]["shares"]["all"]["parameters"] == 1.0
+    assert report["transfer"]["shares"]["encoder"]["parameters"] == 1.0
 
     default_path(target_from_plans(ready.plans, ready.dataset_json, "3d_fullres")).unlink()
     validated = []

@@ -27,7 +27,7 @@ def test_lookup_refuses_a_malformed_name_and_says_why(
     monkeypatch.setenv("nnUNet_extTrainer", str(trainers_folder()))
     with caplog.at_level(logging.ERROR), pytest.raises(RuntimeError, match="Could not find requested"):
         recursive_find_trainer_class_by_name("RaSDTrainer_5epoch")
-    assert "no trainer 'RaSDTrainer_5epoch', expected RaSDTrainer[_SwinUNETR][_scratch" in caplog.text
+    assert "no trainer 'RaSDTrainer_5epoch', expected RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch" in caplog.text
 
 
 def test_folder_holds_one_module() -> None:

@@ -69,9 +69,10 @@ def test_wrong_option_ends_in_one_line(
     assert capsys.readouterr().err == "error: RASD_OPTIMIZER is 'adan'; it should be 'sgd' or 'adamw'.\n"
 
 
-def test_encoder_alone(tiny: TinyDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asked", ["encoder", ""])
+def test_encoder_alone(tiny: TinyDataset, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
     source = dict(write_checkpoint(tiny).named_parameters())
-    _options(monkeypatch, TRANSFER="encoder")
+    _options(monkeypatch, TRANSFER=asked)
     trainer, scratch = (make_trainer(tiny, f"RaSDTrainer{arm}_seed1") for arm in ("", "_scratch"))
     trainer.on_train_start()
     scratch.on_train_start()

@@ -99,6 +99,7 @@ def test_starts_from_the_standard_network(
         missing.on_train_start()
     assert "`rasd_nnu pretrain -d 2d --arch swin-unetr`" in capsys.readouterr().err
     source = _standard_checkpoint()
+    monkeypatch.setenv("RASD_TRANSFER", "whole")
     trainer = make_trainer(wide, "RaSDTrainer_SwinUNETR_1epochs", "2d_swin")
     trainer.on_train_start()
     report = json.loads((Path(trainer.output_folder) / "transfer_report.json").read_text())

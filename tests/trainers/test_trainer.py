@@ -52,7 +52,10 @@ def test_lengths_follow_the_name(tiny: TinyDataset) -> None:
 
 @pytest.mark.usefixtures("only_start")
 @pytest.mark.parametrize("configuration", ["3d_fullres", "2d"])
-def test_round_trip_gives_identical_tensors(tiny: TinyDataset, configuration: str) -> None:
+def test_round_trip_gives_identical_tensors(
+    tiny: TinyDataset, configuration: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RASD_TRANSFER", "whole")
     source = dict(write_checkpoint(tiny, configuration).named_parameters())
     trainer = make_trainer(tiny, "RaSDTrainer_1epochs_seed1", configuration)
     trainer.on_train_start()
@@ -91,7 +94,9 @@ def test_report_says_where_a_run_came_from(tiny: TinyDataset) -> None:
         reports[trainer.run.arm] = json.loads(path.read_text())
         assert [p.name for p in path.parent.glob(".transfer_report*")] == []
     rasd, scratch = reports["rasd"], reports["scratch"]
-    assert rasd["transfer"]["shares"]["all"] == {"tensors": 1.0, "parameters": 1.0, "count": 24}
+    shares = rasd["transfer"]["shares"]
+    assert shares["encoder"] == {"tensors": 1.0, "parameters": 1.0, "count": 12}
+    assert (shares["decoder"]["parameters"], shares["all"]["count"]) == (0.0, 24)
     assert len(rasd["checkpoint"]["sha256"]) == 64
     assert rasd["checkpoint"]["rasd"]["iterations"] == 1
     assert rasd["checkpoint"]["chosen_by"] == "default folder"
