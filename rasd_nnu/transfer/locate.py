@@ -72,8 +72,8 @@ def _named_by(what: str, source: str) -> str:
 def part_to_carry(source: Source, asked: str | None = None) -> Part | None:
     """Return the part of a checkpoint to carry, or None for all but the segmentation heads.
 
-    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain`, as their decoder, carried
-    too, cost up to 19 points of Dice on one data set and won less on another (docs/reference/few_shot.md); all of
+    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain`, which lost on no data set,
+    while their decoder, carried too, won more on one and lost much on another (docs/reference/few_shot.md); all of
     others, whose decoders were trained to segment.
     """
     if asked is None:

@@ -31,7 +31,9 @@ def test_the_whole_way_on_a_phantom_and_again_without_work(tmp_path, monkeypatch
     comparison = json.loads((tmp_path / "comparison.json").read_text())
     assert len(comparison["rows"]) == 3
     assert comparison["recipe_differences"] == []
-    assert comparison["transfer"] == {settings.trainer(scratch=False, seed=0): 1.0}
+    (share,) = comparison["transfer"].values()
+    assert list(comparison["transfer"]) == [settings.trainer(scratch=False, seed=0)]
+    assert 0.5 < share < 1  # the encoder
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 4 and "phantom" in text
 
