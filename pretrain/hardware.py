@@ -6,7 +6,9 @@ import ctypes
 import logging
 import platform
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -77,7 +79,7 @@ def _computes_in_bf16(accelerator: str) -> bool:
     """Tell whether the device has instructions for bf16; of CPUs only recent versions of PyTorch can tell."""
     if accelerator == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
