@@ -179,6 +179,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not set(arguments.labelled.split(",")) <= set(map(str, LABELLED)):
         parser.error(f"--labelled is {arguments.labelled}, expected some of {LABELLED}")
+    if not all(0 <= int(seed) < SEEDS for seed in arguments.seeds.split(",")):
+        parser.error(f"--seeds is {arguments.seeds}, expected numbers from 0 to {SEEDS - 1}: each has folds of its own")
     plan = Plan(
         labelled=tuple(map(int, arguments.labelled.split(","))),
         seeds=tuple(map(int, arguments.seeds.split(","))),

@@ -54,7 +54,7 @@ class Anatomy:
 
 
 def write_phantom(raw: Path, id: int = 900, cases: int = 60, seed: int = 0, overwrite: bool = False) -> PreparedDataset:
-    """Write ``DatasetXXX_Phantom`` with one image and label map a case.
+    """Write ``DatasetNNN_Phantom`` with one image and label map a case.
 
     Args:
         raw: nnU-Net's ``nnUNet_raw``.

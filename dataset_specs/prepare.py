@@ -39,7 +39,7 @@ def prepare(
     num_cases: int | None = None,
     track: Track = untracked,
 ) -> PreparedDataset:
-    """Check a release and write it as ``raw/DatasetXXX_Name``.
+    """Check a release and write it as ``raw/DatasetNNN_Name``.
 
     Args:
         spec: The task.

@@ -46,7 +46,7 @@ class PreparedDataset:
     """A data set in nnU-Net's raw format.
 
     Args:
-        path: Folder ``DatasetXXX_Name``.
+        path: Folder ``DatasetNNN_Name``.
         cases: Identifiers of the cases in it.
         warnings: One line each.
     """

@@ -32,7 +32,7 @@ def list_specs() -> tuple[DatasetSpec, ...]:
 
 
 def get_spec(name: str) -> DatasetSpec:
-    """Return the spec with this key, id or ``DatasetXXX_Name``.
+    """Return the spec with this key, id or ``DatasetNNN_Name``.
 
     Raises:
         DatasetError: There is none.

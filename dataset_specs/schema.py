@@ -228,7 +228,7 @@ class DatasetSpec(SpecModel):
 
     @property
     def dataset_name(self) -> str:
-        """Folder name in nnU-Net, ``DatasetXXX_Name``."""
+        """Folder name in nnU-Net, ``DatasetNNN_Name``."""
         return f"Dataset{self.id:03d}_{self.name}"
 
     @property

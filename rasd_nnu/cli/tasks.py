@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The dataset specs: list, show, prepare.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[str, typer.Argument(help="Key, id or DatasetXXX_Name of a task.", show_default=False)]
+Key = Annotated[str, typer.Argument(help="Key, id or DatasetNNN_Name of a task.", show_default=False)]
 
 
 @app.command("list")
