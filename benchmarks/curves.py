@@ -69,8 +69,9 @@ def draw(curves: dict[str, dict[str, Any]]) -> None:
                 if len(content["patch"]) == dims:
                     values = torch.tensor(content["curve"][key])
                     # Mean of ten iterations: every batch is a new task.
-                    smooth = values.unfold(0, 10, 1).mean(1)
-                    panel.plot(content["curve"]["iteration"][9:], smooth, label=name)
+                    window = min(10, len(values))
+                    smooth = values.unfold(0, window, 1).mean(1)
+                    panel.plot(content["curve"]["iteration"][window - 1 :], smooth, label=name)
             panel.grid(alpha=0.3)
             panel.set_ylabel(label if column == 0 else "")
         axes[0][column].legend()

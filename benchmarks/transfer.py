@@ -1,7 +1,7 @@
 """Few-shot transfer on small real data sets: does pre-training help, what should be carried, by which recipe?
 
     RASD_DATA=... python benchmarks/transfer.py --out DIR [--tasks hippocampus_2d,...] [--labelled 5,20] [--seeds 0,1,2]
-                                                [--optimizer adamw --lr 1e-3] [--table]
+                                                [--optimizer adamw --lr 1e-3 --warmup 0.05] [--table]
 
 For each task: nnU-Net plans, a compact network (8 features) is pre-trained on synthetic images only, and is fine-tuned
 on few labelled cases from three starts that share everything else: random weights, the whole pre-trained network, its
@@ -34,6 +34,7 @@ from rasd_nnu.tasks.compact import add_compact
 from rasd_nnu.tasks.demo import demo_environment
 from rasd_nnu.tasks.few_shot import few_shot_split
 from rasd_nnu.tasks.stages import Job
+from rasd_nnu.trainers.options import Recipe
 
 RESULTS = Path(__file__).parent / "results"
 ARMS = ("scratch", "whole", "encoder")
@@ -41,6 +42,7 @@ LABELLED, SEEDS = (5, 20), 10  # each pair is a fold
 POOL = {"hippocampus_3d": 80, "hippocampus_2d": 80, "muscle_2d": 24, "histology_2d": 30}
 HELD_OUT = {"hippocampus_3d": 20, "hippocampus_2d": 20, "muscle_2d": 24, "histology_2d": 30}
 BATCH = {"hippocampus_3d": 2, "hippocampus_2d": 8, "muscle_2d": 4, "histology_2d": 4}
+USUAL_WARMUP = Recipe().warmup
 PRETRAIN_ITERATIONS = {"3d_fullres": 1000, "2d": 2000}
 
 
@@ -52,6 +54,7 @@ class Plan:
     seeds: tuple[int, ...]
     optimizer: str
     lr: str
+    warmup: str
     epochs: int
     iterations: int
     pretrain_options: tuple[str, ...]
@@ -59,7 +62,8 @@ class Plan:
     @property
     def recipe(self) -> str:
         """Name of the fine-tuning recipe, part of the records' names."""
-        return f"{self.optimizer}_{self.lr}_{self.epochs}x{self.iterations}"
+        warmup = "" if float(self.warmup) == USUAL_WARMUP else f"_warmup{self.warmup}"
+        return f"{self.optimizer}_{self.lr}_{self.epochs}x{self.iterations}{warmup}"
 
 
 def record(out: Path, task: Task, recipe: str, labelled: int, arm: str, seed: int) -> Path:
@@ -117,6 +121,7 @@ def train(job: Job, task: Task, compact: str, plan: Plan, labelled: int, arm: st
         "nnUNet_def_n_proc": "1",
         "RASD_OPTIMIZER": plan.optimizer,
         "RASD_LR": plan.lr,
+        "RASD_WARMUP": plan.warmup,
         "RASD_TRANSFER": "encoder" if arm == "encoder" else "whole",
     }
     number = str(int(task.dataset[7:10]))
@@ -172,6 +177,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--optimizer", default="adamw")
     parser.add_argument("--lr", default="1e-3")
+    parser.add_argument("--warmup", default=str(USUAL_WARMUP), help="share of the run in which the rate rises")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--iterations", type=int, default=25)
     parser.add_argument("--pretrain-options", default="--normalize", help="further options of rasd_nnu pretrain")
@@ -186,6 +192,7 @@ def main() -> None:
         seeds=tuple(map(int, arguments.seeds.split(","))),
         optimizer=arguments.optimizer,
         lr=arguments.lr,
+        warmup=arguments.warmup,
         epochs=arguments.epochs,
         iterations=arguments.iterations,
         pretrain_options=tuple(arguments.pretrain_options.split()),
