@@ -74,7 +74,8 @@ def draw(curves: dict[str, dict[str, Any]]) -> None:
                     panel.plot(content["curve"]["iteration"][window - 1 :], smooth, label=name)
             panel.grid(alpha=0.3)
             panel.set_ylabel(label if column == 0 else "")
-        axes[0][column].legend()
+        if axes[0][column].lines:  # none yet while the first ones run
+            axes[0][column].legend()
         axes[1][column].set_xlabel("iteration")
     IMAGE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(IMAGE, dpi=110)

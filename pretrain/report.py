@@ -79,7 +79,7 @@ def _objective(recipe: Recipe) -> dict[str, Any]:
             "temperature": recipe.temperature,
             "views": recipe.views,
             "voxels": contrastive.VOXELS,
-            "projection": [contrastive.WIDTH] * 3,
+            "projection": {"widths": [contrastive.WIDTH] * 3, "normalization": "instance"},
         }
     return {
         "name": "prototype_disentangling",

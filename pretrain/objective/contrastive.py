@@ -70,10 +70,15 @@ def _outputs_of(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 def _projection(channels: int) -> nn.Sequential:
-    """Return a perceptron of three layers, which works on one voxel at a time as 1x1 convolutions would."""
-    widths = [(channels, WIDTH), (WIDTH, WIDTH)]
-    layers = [layer for width in widths for layer in (nn.Linear(*width), nn.ReLU())]
-    return nn.Sequential(*layers, nn.Linear(WIDTH, WIDTH))
+    """Return a perceptron of three layers over the voxels ``(B, channels, N)`` of each sample.
+
+    Each layer is normalised over the sample's voxels of all appearances. That is anatomix's batch normalisation, whose
+    batch is one pair; here it is the same whatever the batch and the number of processes.
+    """
+    layers: list[nn.Module] = []
+    for width in (channels, WIDTH):
+        layers += [nn.Conv1d(width, WIDTH, 1, bias=False), nn.InstanceNorm1d(WIDTH, affine=True), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Conv1d(WIDTH, WIDTH, 1, bias=False), nn.InstanceNorm1d(WIDTH))
 
 
 class ContrastiveModule(nn.Module):
@@ -126,8 +131,10 @@ class ContrastiveModule(nn.Module):
         losses = []
         for features, head in zip([*scales, finest], self.heads, strict=True):
             drawn, classes = draw_voxels(features.unflatten(0, (-1, views)), label, self.voxels)
-            embeddings = nn.functional.normalize(head(drawn).float(), dim=-1)
-            losses.append(supervised_contrastive(embeddings.flatten(1, 2), classes.repeat(1, views), self.temperature))
+            embeddings = nn.functional.normalize(head(drawn.flatten(1, 2).transpose(1, 2)).float(), dim=1)
+            losses.append(
+                supervised_contrastive(embeddings.transpose(1, 2), classes.repeat(1, views), self.temperature)
+            )
         with torch.no_grad():
             watched = self.watched(drawn[:, 0].transpose(1, 2).contiguous(), classes, self.num_classes)
         return Terms(torch.stack(losses).mean(), watched.separation, watched.clustering, watched.accuracy)

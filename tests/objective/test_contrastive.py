@@ -153,7 +153,7 @@ def test_learns_more_than_to_make_everything_equal() -> None:
     # One appearance twice: two different ones need hundreds of steps.
     image, label = synthesize(tiny_config(shape=(16, 16, 16)), 0, [0, 1])
     losses = []
-    for _ in range(60):
+    for _ in range(120):
         terms = learner(torch.stack([image, image], 1), label)
         optimizer.zero_grad()
         terms.total.backward()
@@ -170,7 +170,7 @@ def test_checkpoint_says_so_and_holds_no_heads(tmp_path: Path) -> None:
         "temperature": 0.33,
         "views": 2,
         "voxels": 512,
-        "projection": [256, 256, 256],
+        "projection": {"widths": [256, 256, 256], "normalization": "instance"},
     }
     # The projection heads are not among the weights, but a resumed run has them.
     build_network(tiny_target()).load_state_dict(content["network_weights"])
