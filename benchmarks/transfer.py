@@ -209,7 +209,9 @@ def main() -> None:
                     for arm in ARMS:
                         train(job, task, compact, plan, labelled, arm, seed)
     rows = [row for task in TASKS.values() for row in table(out / task.key, plan.recipe, task)]  # what ran before, too
-    content = {"machine": describe_machine("cpu"), "plan": vars(plan), "rows": rows}
+    # Which numbers of labelled cases and seeds were run, now or before, the rows say.
+    recipe = {name: value for name, value in vars(plan).items() if name not in ("labelled", "seeds")}
+    content = {"machine": describe_machine("cpu"), "recipe": recipe, "rows": rows}
     write_text(RESULTS / f"transfer_{plan.recipe}.json", json.dumps(content, indent=1) + "\n")
     for row in rows:
         print(f"{row['task']} n={row['labelled']} {row['arm']}: {row['verdict']}")

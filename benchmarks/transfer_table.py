@@ -41,9 +41,10 @@ def main() -> None:
     parts = []
     for path in sorted((ROOT / "results").glob("transfer_*.json")):
         content = json.loads(path.read_text())
-        plan = content["plan"]
-        steps = plan["epochs"] * plan["iterations"]
-        parts += [f"### {plan['optimizer']}, rate {plan['lr']}, {steps} iterations", "", *table(content["rows"]), ""]
+        recipe = content["recipe"]
+        steps = recipe["epochs"] * recipe["iterations"]
+        title = f"### {recipe['optimizer']}, rate {recipe['lr']}, {steps} iterations, warm-up {recipe['warmup']}"
+        parts += [title, "", *table(content["rows"]), ""]
     before, _, rest = PAGE.read_text().partition(BEGIN)
     write_text(PAGE, "\n".join([before + BEGIN, "", *parts, END + rest.partition(END)[2]]))
 
