@@ -72,9 +72,9 @@ def _named_by(what: str, source: str) -> str:
 def part_to_carry(source: Source, asked: str | None = None) -> Part | None:
     """Return the part of a checkpoint to carry, or None for all but the segmentation heads.
 
-    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain`, which lost nowhere that
-    trainings were long enough to judge, while their decoder, carried too, lost much on one data set
-    (docs/reference/few_shot.md); all of others, whose decoders were trained to segment.
+    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain`, of which no loss was shown
+    after 1000 iterations, while with their decoder one was (docs/reference/few_shot.md); all of others, whose decoders
+    were trained to segment.
     """
     if asked is None:
         asked = "encoder" if source.meta else "whole"
