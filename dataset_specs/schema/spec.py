@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from rasd_nnu.dataset_specs.schema.base import LabelValue, SpecModel, Text
+from rasd_nnu.dataset_specs.schema.layout import DecathlonLayout
 from rasd_nnu.errors import DatasetError
-
-LabelValue = Annotated[int, Field(ge=0, le=255)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class SpecModel(BaseModel):
-    """Base of all parts of a spec: immutable, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Download(SpecModel):
@@ -40,24 +33,6 @@ class Download(SpecModel):
         if self.sha256:
             return f"sha256:{self.sha256}"
         return f"md5:{self.md5}" if self.md5 else None
-
-
-class DecathlonLayout(SpecModel):
-    """Layout of the Medical Segmentation Decathlon: ``dataset.json``, ``imagesTr`` and ``labelsTr``.
-
-    Args:
-        folder: Name of the top folder of the release.
-        cases: Number of labelled cases of the complete release.
-    """
-
-    kind: Literal["decathlon"]
-    folder: str = Field(pattern=r"^[\w.-]+$")
-    cases: int = Field(gt=0)
-
-
-# A further layout is a further class: `Annotated[A | B, Field(discriminator="kind")]`, with its reader in
-# `prepare.READERS`. All other fields of the spec are the same for every layout.
-Layout = DecathlonLayout
 
 
 class LabelMapping(SpecModel):
@@ -218,7 +193,7 @@ class DatasetSpec(SpecModel):
     access: Literal["open", "registration", "request"]
     licence: Text
     citation: tuple[Text, ...] = Field(min_length=1)
-    layout: Layout
+    layout: DecathlonLayout
     label_mapping: LabelMapping | None = None
     group: GroupRule
     split: Split = Split.model_validate({})

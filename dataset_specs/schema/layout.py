@@ -1,0 +1,146 @@
+"""How an official download lies on disk: a discriminated union of four kinds.
+
+A *pattern* is a path below the top folder with ``/`` between parts. ``{name}`` stands for any text within one part and
+captures it as a field of the case, ``{name:regex}`` captures what fits the expression, a name that comes again must
+repeat its text, ``*`` is any text within a part, ``**/`` any number of folders. A pattern that ends in ``/`` names a
+folder that is one image (DICOM series, stack of slices). Files match by their common fields: a label belongs to
+the image with the same value in every field that both patterns capture.
+
+A *template* is text with ``{name}`` for fields of the case.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rasd_nnu.dataset_specs.schema.base import SpecModel, Text
+
+Pattern = Annotated[str, Field(min_length=1, pattern=r"^(?!/)(?!.*\.\.(/|$)).+$")]
+Template = Text
+
+
+class Table(SpecModel):
+    """A CSV or XLSX file whose rows are joined to the cases.
+
+    Args:
+        file: Pattern; several files that match are read one after the other, their captures are fields of each row.
+        key: Column -> template of the case; a row belongs to the case for which all are equal (after trimming blanks).
+        take: Field -> column; becomes a field of the case (of the last row, where several belong to it).
+        sheets: Sheets of an XLSX file; the sheet's name is the field ``sheet`` of its rows.
+        separator: Between the columns of a CSV file.
+        skip_rows: Rows above the header.
+        columns: Names of the columns of a file that has no header.
+        where: Column -> regular expression that a row must fit completely to count.
+        required: Whether a case without a row is an error.
+    """
+
+    file: Pattern
+    key: dict[Text, Template] = Field(min_length=1)
+    take: dict[Text, Text] = {}
+    sheets: tuple[Text, ...] = ()
+    separator: str = Field(",", min_length=1, max_length=1)
+    skip_rows: int = Field(0, ge=0)
+    columns: tuple[Text, ...] = ()
+    where: dict[Text, Text] = {}
+    required: bool = True
+
+
+class _Release(SpecModel):
+    """What all layouts have.
+
+    Args:
+        folder: Name of the top folder of the release, found as ``--source`` itself, in it, or under ``RASD_DATA``.
+        cases: Number of cases of the complete release that the spec takes; None where it is not known.
+        evidence: Where the layout was taken from.
+    """
+
+    folder: str = Field(pattern=r"^[\w .()-]+$")
+    cases: int | None = Field(None, gt=0)
+    evidence: Text = "the release itself"
+
+
+class DecathlonLayout(_Release):
+    """Layout of the Medical Segmentation Decathlon: ``dataset.json``, ``imagesTr`` and ``labelsTr``."""
+
+    kind: Literal["decathlon"]
+
+
+class FilesLayout(_Release):
+    """One case for each image that matches a pattern.
+
+    Args:
+        image: Pattern, or one for each channel; the first one makes the cases.
+        case: Template of the case id.
+        only: Field -> regular expression that must fit completely, else the file is no case.
+        tables: Tables with further fields.
+    """
+
+    kind: Literal["files"]
+    image: Pattern | tuple[Pattern, ...]
+    case: Template
+    only: dict[Text, Text] = {}
+    tables: tuple[Table, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """One pattern for each image file of a case."""
+        return (self.image,) if isinstance(self.image, str) else self.image
+
+
+class RowsLayout(_Release):
+    """One case for each row of a table; several rows may share an image.
+
+    Args:
+        table: Pattern of a CSV file; its columns are fields of the case, and so is ``row``, the number of the row.
+        image: Pattern of the image; joined by the captures that are columns too.
+        case: Template of the case id.
+        only: As in `FilesLayout`.
+    """
+
+    kind: Literal["rows"]
+    table: Pattern
+    image: Pattern
+    case: Template
+    only: dict[Text, Text] = {}
+
+
+class ArrayPart(SpecModel):
+    """Arrays of a container whose first axis counts the cases.
+
+    Args:
+        image: Name of the array of images.
+        label: Name of the array of label maps or classes; a class is the field ``class``.
+        fields: Field -> name of a one-dimensional array, or ``path@attribute`` of an HDF5 object.
+        constants: Field -> text that is the same for all cases of the part.
+    """
+
+    image: Text
+    label: Text | None = None
+    fields: dict[Text, Text] = {}
+    constants: dict[Text, Text] = {}
+
+
+class ArraysLayout(_Release):
+    """Cases along the first axis of arrays in one NPZ or HDF5 file; ``index`` (from 0) is a field of each case.
+
+    Args:
+        file: Name of the container in the top folder.
+        parts: Arrays that belong together.
+        case: Template of the case id.
+    """
+
+    kind: Literal["arrays"]
+    file: Pattern
+    parts: tuple[ArrayPart, ...] = Field(min_length=1)
+    case: Template
+
+    @model_validator(mode="after")
+    def _known_container(self) -> Self:
+        if not self.file.endswith((".npz", ".hdf5", ".h5")):
+            raise ValueError(f"an array container ends in .npz, .hdf5 or .h5, got {self.file!r}")
+        return self
+
+
+Layout = Annotated[DecathlonLayout | FilesLayout | RowsLayout | ArraysLayout, Field(discriminator="kind")]
