@@ -13,11 +13,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rasd_nnu.dataset_specs.schema.base import SpecModel, Text
 
-Pattern = Annotated[str, Field(min_length=1, pattern=r"^(?!/)(?!.*\.\.(/|$)).+$")]
+
+def _stays_inside(pattern: str) -> str:
+    if pattern.startswith("/") or ".." in pattern.split("/"):
+        raise ValueError(f"a pattern stays below the top folder of the release, got {pattern!r}")
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_stays_inside)]
 Template = Text
 
 

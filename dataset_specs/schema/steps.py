@@ -2,8 +2,8 @@
 
 Each model ``do: <name>`` is carried out by the pure function ``<name>(picture, **parameters) -> Picture`` of the module
 ``steps/<name>.py``; the fields of the model, but `do` and `on`, are the parameters. `crop_empty` and `same_grid` need
-both sides: ``<name>(image, label, **parameters) -> (image, label)``. Steps run in the order of the list, on the image or
-on the label, and never change their input; `Picture` is in ``formats/picture.py``.
+both sides: ``<name>(image, label, **parameters) -> (image, label)``. Steps run in the order of the list, on the image
+or on the label, and never change their input; `Picture` is in ``formats/picture.py``.
 
 A reader is ``formats/<format>.read(path) -> Picture``; ``formats.read_picture(path)`` picks it by the ending, and a
 folder is a series. Outlines and boxes of annotation files come as lists of shapes in pixels of the full image, in which
