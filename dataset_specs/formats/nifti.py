@@ -69,7 +69,7 @@ def _voxels(image: Any) -> np.ndarray:
     """Return the voxels as stored, or in float32 where the header scales them or they are floating-point."""
     proxy = image.dataobj
     scaled = (proxy.slope, proxy.inter) != (1, 0)
-    voxels = proxy.get_scaled(np.float32) if scaled else proxy.get_unscaled()
+    voxels = np.asanyarray(proxy, dtype=np.float32) if scaled else proxy.get_unscaled()
     return voxels.astype(np.float32, copy=False) if voxels.dtype.kind == "f" else np.asarray(voxels)
 
 

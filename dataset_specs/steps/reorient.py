@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rasd_nnu.dataset_specs.formats.picture import Geometry, Picture
 from rasd_nnu.dataset_specs.steps.base import Step
+
+OPPOSITE = str.maketrans("RAI", "LPS")
 
 
 class Reorient(Step):
@@ -19,7 +21,14 @@ class Reorient(Step):
     """
 
     kind: Literal["reorient"] = "reorient"
-    to: str = Field("LPS", pattern="^(?=.*[LR])(?=.*[AP])(?=.*[IS])[LRAPIS]{3}$")
+    to: str = Field("LPS", pattern="^[LRAPIS]{3}$")
+
+    @field_validator("to")
+    @classmethod
+    def _names_three_axes(cls, to: str) -> str:
+        if len({letter.translate(OPPOSITE) for letter in to}) != 3:
+            raise ValueError(f"give one of L and R, one of A and P, and one of I and S, got {to!r}")
+        return to
 
     def __call__(self, picture: Picture) -> Picture:
         """Return the same voxels in another order, in the same place."""
