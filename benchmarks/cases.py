@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.networks import standard_target
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
 

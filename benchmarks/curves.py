@@ -19,11 +19,11 @@ import matplotlib
 import torch
 from machine import describe_machine
 
+from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.files import write_text
-from rasd_nnu.pretrain.checkpoint import load_checkpoint
+from rasd_nnu.networks.standard import standard_target
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.loop import pretrain
-from rasd_nnu.pretrain.networks import standard_target
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 

@@ -31,12 +31,13 @@ from machine import describe_machine
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from rasd_nnu import trainers
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.dataset_specs.phantom import write_phantom
 from rasd_nnu.files import write_text
-from rasd_nnu.nnunet import planned_target, read_plans
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path
-from rasd_nnu.pretrain.networks import build_network
-from rasd_nnu.tasks.compact import add_compact
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import planned_target, read_plans
+from rasd_nnu.workflows.experiment.compact import add_compact
 
 RESULTS = Path(__file__).parent / "results/epoch_cost.json"
 DATASET, CONFIGURATION = 900, "3d_fullres"

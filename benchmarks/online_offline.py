@@ -22,10 +22,10 @@ from typing import Any
 import torch
 from machine import describe_machine
 
-from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.loop import PretrainResult, pretrain
-from rasd_nnu.pretrain.networks import standard_target
 from rasd_nnu.pretrain.offline import OfflineSamples, open_samples, write_samples
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.synthesis import SynthesisConfig

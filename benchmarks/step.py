@@ -33,9 +33,9 @@ from machine import describe_machine
 from torch import Tensor, nn
 
 from rasd_nnu.files import write_text
+from rasd_nnu.networks.build import build_network
 from rasd_nnu.pretrain.hardware import Hardware, keep_freed_memory, memory_format
 from rasd_nnu.pretrain.loop import pretrain
-from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.pretrain.objective import PrototypeDisentangling
 from rasd_nnu.pretrain.progress import Silent, Status
 from rasd_nnu.pretrain.recipe import Recipe

@@ -27,10 +27,12 @@ from nnunetv2.experiment_planning.experiment_planners.residual_unets.residual_en
 )
 from torch import nn
 
+from rasd_nnu.checkpoints.read import Source
 from rasd_nnu.errors import TransferError
-from rasd_nnu.nnunet import NetworkTarget, target_from_plans
-from rasd_nnu.pretrain.networks import build_network, standard_target
-from rasd_nnu.transfer import Source, TransferReport, start_from
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
+from rasd_nnu.transfer import StartOptions, TransferReport, start
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "topologies.md"
 KINDS = ("plain", "resenc-m", "swin-unetr")
@@ -140,7 +142,7 @@ def checkpoint(kind: str, source: str) -> Source:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         weights = build_network(target).state_dict()
-    return Source(Path(f"{kind} {source}.pth"), "", weights, target, {})
+    return Source(Path(f"{kind} {source}.pth"), "", weights, target, {}, {})
 
 
 def _replanned(target: NetworkTarget, patch: tuple[int, ...], spacing: tuple[float, ...]) -> NetworkTarget:
@@ -186,7 +188,7 @@ def outcome(kind: str, row: str, source_kind: str, source: str) -> TransferRepor
     """Return the report of a transfer, or the sentence of its refusal."""
     try:
         target = targets(kind)[row]
-        return start_from(checkpoint(source_kind, source), "RASD_CHECKPOINT", target, network(kind, row))
+        return start(checkpoint(source_kind, source), target, network(kind, row), StartOptions(transfer="whole"))
     except TransferError as error:
         return str(error)
 

@@ -30,11 +30,11 @@ from transfer_data import TASKS, Task
 
 from rasd_nnu.compare import compare_summaries
 from rasd_nnu.files import write_text
-from rasd_nnu.tasks.compact import add_compact
-from rasd_nnu.tasks.demo import demo_environment
-from rasd_nnu.tasks.few_shot import few_shot_split
-from rasd_nnu.tasks.stages import Job
 from rasd_nnu.trainers.options import Recipe
+from rasd_nnu.workflows.demo import demo_environment
+from rasd_nnu.workflows.experiment.compact import add_compact
+from rasd_nnu.workflows.experiment.few_shot import few_shot_split
+from rasd_nnu.workflows.experiment.job import Job
 
 RESULTS = Path(__file__).parent / "results"
 ARMS = ("scratch", "whole", "encoder")

@@ -10,8 +10,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from rasd_nnu.pretrain.checkpoint import host_weights
-from rasd_nnu.pretrain.networks import FEATURE_CHANNELS
+from rasd_nnu.checkpoints.file import host_weights
+from rasd_nnu.networks.build import FEATURE_CHANNELS
 from rasd_nnu.pretrain.objective import ContrastiveModule, PrototypeDisentangling, Terms
 from rasd_nnu.pretrain.recipe import Recipe
 

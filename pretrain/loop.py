@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rasd_nnu.errors import ConfigError
-from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware, check_fit, make_fabric
 from rasd_nnu.pretrain.keep import Keep
 from rasd_nnu.pretrain.offline import OfflineSamples

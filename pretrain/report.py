@@ -15,7 +15,7 @@ from torch import nn
 
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.files import write_text
-from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.objective import contrastive

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rasd_nnu.checkpoints.file import resume_path, safe_load
 from rasd_nnu.errors import CheckpointError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import resume_path, safe_load
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.synthesis import SynthesisConfig

@@ -11,16 +11,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, resume_path
 from rasd_nnu.errors import CheckpointError, ConfigError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, resume_path
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware, memory_format
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.interrupt import StopSignals
 from rasd_nnu.pretrain.keep import Keep
 from rasd_nnu.pretrain.learner import Learner
 from rasd_nnu.pretrain.monitor import Monitor
-from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.pretrain.offline import OfflineBatches, OfflineSamples
 from rasd_nnu.pretrain.progress import Display, Status
 from rasd_nnu.pretrain.recipe import Recipe

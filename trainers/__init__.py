@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rasd_nnu.trainers.names import GRAMMAR, TrainerName, parse_name
+from rasd_nnu.nnunet.trainer_names import GRAMMAR, TrainerName, parse_name
 
 if TYPE_CHECKING:
     from rasd_nnu.trainers.trainer import RaSDTrainer

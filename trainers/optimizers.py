@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from rasd_nnu.errors import ConfigError
-from rasd_nnu.trainers.options import Recipe
+from rasd_nnu.trainers.options import FinetuneRecipe
 from rasd_nnu.transfer import distinct_tensors
 
 #: Where the parameters of MONAI's Swin UNETR stand, counted from the image: the transformer with the skip
@@ -24,7 +24,7 @@ _SWIN = {
 _UNET = re.compile(r"(encoder|decoder)\.(stem|stages|transpconvs|seg_layers)(?:\.(\d+))?\.")
 
 
-def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, recipe: FinetuneRecipe) -> torch.optim.Optimizer:
     """Return the optimiser of ``recipe`` for a network without wrappers.
 
     Raises:
@@ -36,7 +36,7 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
     return torch.optim.SGD(groups, recipe.rate, weight_decay=recipe.weight_decay, momentum=0.99, nesterov=True)
 
 
-def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+def _groups(network: nn.Module, recipe: FinetuneRecipe) -> list[dict[str, Any]]:
     """Return one group, or one a layer; the first has the full rate, which is what nnU-Net logs."""
     if recipe.layer_decay == 1:
         return [{"params": list(network.parameters())}]

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rasd_nnu.errors import ConfigError, did_you_mean
 from rasd_nnu.transfer.correspond import FitOptions
-from rasd_nnu.transfer.rules import Inflation
-from rasd_nnu.transfer.width import Width
+from rasd_nnu.transfer.kernels import Inflation, Width
+from rasd_nnu.transfer.start import StartOptions, Transfer
 
 PREFIX = "RASD_"
 
@@ -21,7 +21,7 @@ PREFIX = "RASD_"
 _DEFAULTS: dict[str, tuple[float, float]] = {"sgd": (1e-2, 3e-5), "adamw": (3e-4, 1e-5)}
 
 
-class Recipe(BaseModel):
+class FinetuneRecipe(BaseModel):
     """How a run is fine-tuned; the same for both arms.
 
     Args:
@@ -32,12 +32,12 @@ class Recipe(BaseModel):
             recipe (50 of 1000 epochs). A share rather than a number of epochs means the same in a run of 5.
         freeze_encoder_epochs: Epochs at the start in which the encoder stays as it is.
         layer_decay: Factor on the rate from each layer to the one below it, 1 for none.
-        transfer: What is carried from the checkpoint: the ``whole`` network but its segmentation heads, or the
-            ``encoder``; None for the usual, `rasd_nnu.transfer.part_to_carry`.
+        transfer: What is transferred from the checkpoint: the ``whole`` network but its segmentation heads, or the
+            ``encoder``; None for the usual, `rasd_nnu.transfer.part_to_transfer`.
         require: Least share of the parameters that must fit; None for the usual (all of a checkpoint for this
             very plan, 0.7 of the encoder of others).
         width: ``crop`` or ``pad`` networks of other width; None refuses.
-        inflate: Carry a 2D network into a 3D one, by the ``centre`` slice or the ``mean``; None refuses.
+        inflate: Transfer a 2D network into a 3D one, by the ``centre`` slice or the ``mean``; None refuses.
         channels: Which input channel of the checkpoint each channel of the plan starts from, as `FitOptions`.
 
     Example:
@@ -52,7 +52,7 @@ class Recipe(BaseModel):
     warmup: float = Field(0.05, ge=0, lt=1)
     freeze_encoder_epochs: int = Field(0, ge=0)
     layer_decay: float = Field(1.0, gt=0, le=1)
-    transfer: Literal["whole", "encoder"] | None = None
+    transfer: Transfer | None = None
     require: float | None = Field(None, ge=0, le=1)
     width: Width | None = None
     inflate: Inflation | None = None
@@ -69,14 +69,14 @@ class Recipe(BaseModel):
         return _DEFAULTS[self.optimizer][1]
 
     @property
-    def fit(self) -> FitOptions:
-        """What may be adapted beyond the rules that keep the function."""
-        return FitOptions(self.width, self.inflate, self.channels)
+    def start(self) -> StartOptions:
+        """How the network starts from a checkpoint."""
+        return StartOptions(self.transfer, self.require, FitOptions(self.width, self.inflate, self.channels))
 
 
 def recipe_for(
     plans: Mapping[str, Any], environment: Mapping[str, str] = os.environ, defaults: Mapping[str, Any] | None = None
-) -> Recipe:
+) -> FinetuneRecipe:
     """Return the recipe that the variables ``RASD_<OPTION>`` ask for, else the plans' ``pretrain_info["rasd"]``.
 
     Args:
@@ -91,14 +91,14 @@ def recipe_for(
     source = "pretrain_info['rasd'] of the plans"
     if not isinstance(planned, Mapping):
         raise ConfigError(f"{source} is {planned!r}, expected a mapping of options, as {{'lr': 0.001}}.")
-    unknown = [name for name in planned if name not in Recipe.model_fields]
+    unknown = [name for name in planned if name not in FinetuneRecipe.model_fields]
     if unknown:
         raise ConfigError(
-            f"unknown option {unknown[0]!r} in {source}, expected some of {', '.join(Recipe.model_fields)}."
-            f"{did_you_mean(str(unknown[0]), Recipe.model_fields)}"
+            f"unknown option {unknown[0]!r} in {source}, expected some of {', '.join(FinetuneRecipe.model_fields)}."
+            f"{did_you_mean(str(unknown[0]), FinetuneRecipe.model_fields)}"
         )
     _refuse_misspelt(environment)
-    variables = {name: environment.get(variable(name)) for name in Recipe.model_fields}
+    variables = {name: environment.get(variable(name)) for name in FinetuneRecipe.model_fields}
     asked = {name: value for name, value in variables.items() if value}
     names = {name: f"{name!r} in {source}" for name in planned} | {name: variable(name) for name in asked}
     return _validated({**(defaults or {}), **planned, **asked}, names)
@@ -111,18 +111,18 @@ def variable(option: str) -> str:
 
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:
     """Refuse variables that nearly have an option's name; others that begin alike belong to someone else."""
-    known = [variable(name) for name in Recipe.model_fields]
+    known = [variable(name) for name in FinetuneRecipe.model_fields]
     for name in environment:
         if name.startswith(PREFIX) and name not in known:
-            options = [option.upper() for option in Recipe.model_fields]
+            options = [option.upper() for option in FinetuneRecipe.model_fields]
             close = difflib.get_close_matches(name.removeprefix(PREFIX), options, n=1, cutoff=0.8)
             if close:
                 raise ConfigError(f"unknown variable {name}. Did you mean {PREFIX}{close[0]}?")
 
 
-def _validated(values: Mapping[str, Any], names: Mapping[str, str]) -> Recipe:
+def _validated(values: Mapping[str, Any], names: Mapping[str, str]) -> FinetuneRecipe:
     try:
-        return Recipe.model_validate(dict(values))
+        return FinetuneRecipe.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rasd_nnu.checkpoints.read import read_content
 from rasd_nnu.errors import CheckpointError
-from rasd_nnu.trainers.options import Recipe
-from rasd_nnu.transfer.source import read_content
+from rasd_nnu.trainers.options import FinetuneRecipe
 
 #: Key in the checkpoint's ``init_args``, of which nnU-Net reads only those that it knows.
 RECIPE_KEY = "rasd_recipe"
 
 
-def saved_recipe(path: Path) -> Recipe:
+def saved_recipe(path: Path) -> FinetuneRecipe:
     """Return the recipe of the run that wrote ``path``.
 
     Raises:
@@ -24,4 +24,4 @@ def saved_recipe(path: Path) -> Recipe:
             f"{path} has no recipe in its init_args; expected a checkpoint that RaSDTrainer wrote. "
             "Go on with the trainer that began the run, or train anew without --c."
         )
-    return Recipe.model_validate(recipe)
+    return FinetuneRecipe.model_validate(recipe)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import importlib.metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from rasd_nnu.trainers.trainer import RaSDTrainer
-    from rasd_nnu.transfer import Source, TransferReport
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+
+from rasd_nnu.checkpoints.read import Source
+from rasd_nnu.checkpoints.registry import Choice
+from rasd_nnu.nnunet.trainer_names import TrainerName
+from rasd_nnu.trainers.options import FinetuneRecipe
+from rasd_nnu.transfer import TransferReport
+
+
+class StartedTrainer(Protocol):
+    """What the report asks of a trainer."""
+
+    run: TrainerName
+    recipe: FinetuneRecipe
+    plans_manager: PlansManager
+    configuration_manager: ConfigurationManager
+    configuration_name: str
+    fold: int
+    num_epochs: int
+    num_iterations_per_epoch: int
+    num_val_iterations_per_epoch: int
 
 
 def start_report(
-    trainer: RaSDTrainer, checkpoint: tuple[Source, str] | None, transfer: TransferReport | None
+    trainer: StartedTrainer, checkpoint: tuple[Source, Choice] | None, transfer: TransferReport | None
 ) -> dict[str, Any]:
     """Return plain values that say how a run started.
 
@@ -39,28 +57,28 @@ def start_report(
     }
 
 
-def describe_start(checkpoint: tuple[Source, str] | None, transfer: TransferReport | None) -> str:
+def describe_start(checkpoint: tuple[Source, Choice] | None, transfer: TransferReport | None) -> str:
     """Return lines for the log: the file, the table of the transfer, and its shares."""
     if checkpoint is None or transfer is None:
         return "random weights, no checkpoint is loaded"
-    source, chosen_by = checkpoint
+    source, choice = checkpoint
     return (
-        f"weights of {source.path} (named by {chosen_by}, sha256 {source.sha256[:12]})\n{transfer.table()}\n"
+        f"weights of {source.path} (named by {choice.named_by}, sha256 {source.sha256[:12]})\n{transfer.table()}\n"
         f"carried {transfer.share_of_tensors():.1%} of the distinct tensors and "
         f"{transfer.share_of_parameters():.1%} of the parameters, segmentation heads apart"
     )
 
 
-def _provenance(source: Source, chosen_by: str) -> dict[str, Any]:
+def _provenance(source: Source, choice: Choice) -> dict[str, Any]:
     return {
         "path": str(source.path.resolve()),
         "sha256": source.sha256,
-        "chosen_by": chosen_by,
+        "chosen_by": choice.named_by,
         "rasd": {k: v for k, v in source.meta.items() if k != "architecture"},
     }
 
 
-def _recipe(trainer: RaSDTrainer) -> dict[str, Any]:
+def _recipe(trainer: StartedTrainer) -> dict[str, Any]:
     """Return what both arms have in common."""
     return {
         **trainer.recipe.model_dump(),

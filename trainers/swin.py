@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
 from rasd_nnu.errors import PlansError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.architectures import require_monai
-from rasd_nnu.pretrain.networks import standard_target
+from rasd_nnu.networks.bodies import require_monai
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.trainers.trainer import RaSDTrainer
-from rasd_nnu.transfer import checkpoint_for
 
 _DIVISOR = 32
 
@@ -59,7 +58,7 @@ class SwinTrainer(RaSDTrainer):
         planned = super().target
         return replace(planned, architecture=self._description(planned.patch_size))
 
-    def _find_checkpoint(self) -> tuple[Path, str]:
+    def _find_checkpoint(self) -> Choice:
         return checkpoint_for(self.target, self.plans_manager.plans, standard=self.standard_network)
 
     @classmethod

@@ -10,34 +10,27 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from rasd_nnu.arm_names import RESERVED_ARMS
+from rasd_nnu.checkpoints.arms import arm_source
+from rasd_nnu.checkpoints.read import Source, open_source
+from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
 from rasd_nnu.errors import TransferError, UserError
 from rasd_nnu.files import write_text
-from rasd_nnu.nnunet import NetworkTarget, target_from_plans
-from rasd_nnu.trainers.names import TrainerName
+from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
+from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
-from rasd_nnu.trainers.options import Recipe, recipe_for
+from rasd_nnu.trainers.options import FinetuneRecipe, recipe_for
 from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
 from rasd_nnu.trainers.start_report import describe_start, start_report
-from rasd_nnu.transfer import (
-    Source,
-    TransferReport,
-    arm_source,
-    checkpoint_for,
-    open_source,
-    part_to_carry,
-    start_from,
-    unwrap,
-)
+from rasd_nnu.transfer import TransferReport, start, unwrap
 
 
 class RaSDTrainer(nnUNetTrainer):
     """nnU-Net's trainer, started from a pre-trained checkpoint.
 
-    The names of the classes made from this one follow `rasd_nnu.trainers.names.GRAMMAR`. The arm ``scratch`` is the
-    same class with the same recipe, and differs in nothing but that it loads no weights.
+    The names of the classes made from this one follow `rasd_nnu.nnunet.trainer_names.GRAMMAR`. The arm ``scratch`` is
+    the same class with the same recipe, and differs in nothing but that it loads no weights.
 
     The network is built by nnU-Net, and the weights are copied into it when a training starts at epoch 0: never
     for ``--val``, for a prediction, or for a ``--c`` that found something to go on from.
@@ -81,7 +74,7 @@ class RaSDTrainer(nnUNetTrainer):
     def _check_plan(self) -> None:
         """Refuse plans that the network cannot be built for; nnU-Net's own network can for all."""
 
-    def _follow(self, recipe: Recipe) -> None:
+    def _follow(self, recipe: FinetuneRecipe) -> None:
         """Train by ``recipe``, and have nnU-Net write it into each checkpoint."""
         self.recipe = recipe
         self.initial_lr, self.weight_decay = recipe.rate, recipe.weight_decay
@@ -159,22 +152,18 @@ class RaSDTrainer(nnUNetTrainer):
             write_text(Path(self.output_folder) / "transfer_report.json", json.dumps(content, indent=2))
         self.print_to_log_file(f"{type(self).__name__}: {describe_start(checkpoint, transfer)}\nrecipe: {self.recipe}")
 
-    def _source(self) -> tuple[Source, str]:
+    def _source(self) -> tuple[Source, Choice]:
         if self.run.arm not in RESERVED_ARMS:
             return arm_source(self.run.arm)
-        path, chosen_by = self._find_checkpoint()
-        return open_source(path), chosen_by
+        choice = self._find_checkpoint()
+        return open_source(choice.path), choice
 
-    def _find_checkpoint(self) -> tuple[Path, str]:
+    def _find_checkpoint(self) -> Choice:
         return checkpoint_for(self.target, self.plans_manager.plans)
 
-    def _transfer(self, source: Source, chosen_by: str) -> TransferReport:
+    def _transfer(self, source: Source, choice: Choice) -> TransferReport:
         """Copy what the recipe asks for. Draws nothing: under DDP the ranks have agreed on the weights before."""
-        recipe = self.recipe
-        only = part_to_carry(source, recipe.transfer)
-        return start_from(
-            source, chosen_by, self.target, self.network, require=recipe.require, only=only, options=recipe.fit
-        )
+        return start(source, self.target, self.network, self.recipe.start, for_this_plan=choice.for_this_plan)
 
     def _weights_version(self) -> int:
         """Return a number that any writing into the parameters raises."""

@@ -29,7 +29,7 @@ def add(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an arm of this name.")] = False,
 ) -> None:
     """Register a checkpoint under a name, after reading it once."""
-    from rasd_nnu.transfer.arms import add_arm
+    from rasd_nnu.checkpoints.arms import add_arm
 
     arm = add_arm(name, checkpoint, format, overwrite=overwrite)
     typer.echo(f"arm {arm.name}: {arm.checkpoint} (format {arm.format or 'own'}, sha256 {arm.sha256[:12]})")
@@ -42,7 +42,7 @@ def list_arms(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     """List the registered arms."""
     from dataclasses import asdict
 
-    from rasd_nnu.transfer.arms import read_arms, registry_path
+    from rasd_nnu.checkpoints.arms import read_arms, registry_path
 
     arms = read_arms()
     if as_json:
@@ -58,7 +58,7 @@ def list_arms(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
 @app.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="The arm to forget; its file stays.")]) -> None:
     """Forget an arm."""
-    from rasd_nnu.transfer.arms import remove_arm
+    from rasd_nnu.checkpoints.arms import remove_arm
 
     remove_arm(name)
     typer.echo(f"arm {name} is no longer registered; its file is untouched")

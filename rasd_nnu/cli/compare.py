@@ -112,7 +112,8 @@ def _trained(
 ) -> tuple[tuple[Summaries, Summaries], tuple[str, str]]:
     """Return the summaries of two trainers' trainings in nnUNet_results, and the trainers' names."""
     from rasd_nnu.compare.locate import arm_trainings, find_summaries, other_trainer
-    from rasd_nnu.nnunet import dataset_name, nnunet_folder
+    from rasd_nnu.nnunet.datasets import dataset_name
+    from rasd_nnu.nnunet.env import nnunet_folder
 
     if dataset is None or configuration is None:
         raise CompareError(
@@ -128,7 +129,8 @@ def _trained(
 
 def _groups_of(dataset: str | None) -> Path | None:
     """Return the ``cases.csv`` that the data set's preparation left, if it did."""
-    from rasd_nnu.nnunet import dataset_name, nnunet_folder
+    from rasd_nnu.nnunet.datasets import dataset_name
+    from rasd_nnu.nnunet.env import nnunet_folder
 
     path = nnunet_folder("nnUNet_raw") / dataset_name(dataset or "") / "cases.csv"
     return path if path.is_file() else None

@@ -30,8 +30,8 @@ def command(
 
     from rasd_nnu.cli.options import parse_numbers
     from rasd_nnu.errors import ConfigError
-    from rasd_nnu.nnunet import require_nnunet
-    from rasd_nnu.tasks.demo import DemoSettings, run_demo
+    from rasd_nnu.nnunet.env import require_nnunet
+    from rasd_nnu.workflows.demo import DemoSettings, run_demo
 
     require_nnunet()
     if configuration not in ("2d", "3d_fullres"):

@@ -1,4 +1,4 @@
-"""``rasd_nnu doctor``: what is wrong with the set-up, and how to mend it."""
+"""``rasd_nnu doctor``: what is wrong with the set-up, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from pathlib import Path
 
 import typer
 
-from rasd_nnu.cli.env import VARIABLE, trainers_folder
 from rasd_nnu.errors import SetupError
-from rasd_nnu.nnunet import nnunet_folder, require_nnunet
+from rasd_nnu.nnunet.env import EXTERNAL_TRAINERS, NNUNET_FOLDERS, nnunet_folder, require_nnunet, trainers_folder
 
-MEND_ENV = 'eval "$(rasd_nnu env)"'
+FIX_ENV = 'eval "$(rasd_nnu env)"'
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; ``mend`` is empty when it is in order."""
+    """One thing looked at; ``fix`` is empty when it is in order."""
 
     name: str
     ok: bool
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def _nnunet_version() -> Check:
     try:
         return Check("nnunetv2", True, require_nnunet())
     except SetupError as error:
-        found, _, mend = str(error).partition(" Mend it with: ")
-        return Check("nnunetv2", False, found, mend)
+        found, _, fix = str(error).partition(" Fix it with: ")
+        return Check("nnunetv2", False, found, fix)
 
 
 def _folder(variable: str) -> Check:
@@ -50,17 +49,18 @@ def _folder(variable: str) -> Check:
 
 
 def _trainer_entries() -> Iterator[Check]:
-    value = os.environ.get(VARIABLE, "")
+    value = os.environ.get(EXTERNAL_TRAINERS, "")
     entries = [Path(entry) for entry in value.split(os.pathsep) if entry.strip()]
     ours = trainers_folder()
     if not any(entry.resolve() == ours.resolve() for entry in entries):
-        yield Check(VARIABLE, False, f"{value or 'not set'}; {ours} is missing", MEND_ENV)
+        found = f"does not name {ours} (it is {value})" if entries else "not set"
+        yield Check(EXTERNAL_TRAINERS, False, found, FIX_ENV)
         return
-    yield Check(VARIABLE, True, value)
+    yield Check(EXTERNAL_TRAINERS, True, value)
     for entry in entries:
         if not entry.is_dir():
             # nnU-Net skips it without a word.
-            yield Check(VARIABLE, False, f"{entry} does not exist", "take it out of the variable or make it")
+            yield Check(EXTERNAL_TRAINERS, False, f"{entry} does not exist", "take it out of the variable or make it")
 
 
 def _look_up() -> Check:
@@ -76,9 +76,9 @@ def _look_up() -> Check:
     except Exception as error:
         # Any module in any of the entries can raise anything when nnU-Net imports it.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return Check("look-up", False, f"nnU-Net does not find {name}: {reason}", MEND_ENV)
+        return Check("look-up", False, f"nnU-Net does not find {name}: {reason}", FIX_ENV)
     if found is not getattr(rasd_nnu.trainers, name):
-        return Check("look-up", False, f"{name} is found in {found.__module__}, not in rasd_nnu.trainers", MEND_ENV)
+        return Check("look-up", False, f"{name} is found in {found.__module__}, not in rasd_nnu.trainers", FIX_ENV)
     return Check("look-up", True, f"nnU-Net finds {name}")
 
 
@@ -95,7 +95,7 @@ def _device() -> Check:
 def run_checks() -> list[Check]:
     """Look at everything that pre-training and training need."""
     checks = [_nnunet_version()]
-    checks += [_folder(v) for v in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")]
+    checks += [_folder(v) for v in NNUNET_FOLDERS]
     entries = list(_trainer_entries())
     checks += entries
     if checks[0].ok and entries[0].ok:
@@ -104,7 +104,7 @@ def run_checks() -> list[Check]:
 
 
 def command(as_json: bool = typer.Option(False, "--json", help="Print JSON instead of lines.")) -> None:
-    """Say what is wrong with the set-up and how to mend it; exit code 1 if anything is."""
+    """Say what is wrong with the set-up and how to fix it; exit code 1 if anything is."""
     checks = run_checks()
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
@@ -112,6 +112,6 @@ def command(as_json: bool = typer.Option(False, "--json", help="Print JSON inste
         for check in checks:
             typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}")
             if not check.ok:
-                typer.echo(f"     mend: {check.mend}")
+                typer.echo(f"     fix: {check.fix}")
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,17 +29,18 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a fine-tuned model to a folder from which nnU-Net predicts; with --stock-trainer, without rasd_nnu."""
-    from rasd_nnu.tasks.export import export_model, model_folder
+    from rasd_nnu.nnunet.commands import pack, predict, shown
+    from rasd_nnu.nnunet.results import model_folder
+    from rasd_nnu.workflows.export import export_model
 
     source = model_folder(model, trainer, plans, configuration)
     wanted = [fold.strip() for text in folds or [] for fold in text.split(",")]
     done = export_model(source, out, stock=stock, folds=wanted, checkpoint=checkpoint, overwrite=overwrite)
-    number, chosen = int(done.dataset[7:10]), " ".join(done.folds)
-    rest = f"-d {number} -c {done.configuration} -tr {done.trainer} -p {done.plans} -f {chosen}"
-    environment = f"nnUNet_results={shlex.quote(str(out))}"
+    model_name = (done.dataset, done.configuration, done.trainer, done.plans, done.folds)
+    environment = {"nnUNet_results": str(out)}
     commands = {
-        "predict": f"{environment} nnUNetv2_predict -i INPUT -o OUTPUT {rest}",
-        "zip": f"{environment} nnUNetv2_export_model_to_zip -o model.zip {rest}",
+        "predict": shown(predict(*model_name, "INPUT", "OUTPUT"), environment),
+        "zip": shown(pack(*model_name, "model.zip"), environment),
     }
     if as_json:
         typer.echo(json.dumps({"folder": str(done.folder), "folds": done.folds, "commands": commands}, indent=2))

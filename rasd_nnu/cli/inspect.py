@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rasd_nnu.cli.options import ChannelsOption, InflateOption, WidthOption
+from rasd_nnu.cli.options import ChannelsOption, InflateOption, RequireOption, TransferOption, WidthOption
 from rasd_nnu.errors import ConfigError, TransferError
 
 if TYPE_CHECKING:
-    from rasd_nnu.transfer import FitOptions
+    from rasd_nnu.checkpoints.read import Source
+    from rasd_nnu.transfer import StartOptions
 
 
 def command(
@@ -22,6 +23,8 @@ def command(
     ] = None,
     configuration: Annotated[str | None, typer.Option("-c", "--configuration", help="With --against.")] = None,
     plans: Annotated[str | None, typer.Option("-p", "--plans", help="With --against; default nnUNetPlans.")] = None,
+    require: RequireOption = None,
+    transfer: TransferOption = None,
     width: WidthOption = None,
     inflate: InflateOption = None,
     channels: ChannelsOption = None,
@@ -29,23 +32,27 @@ def command(
     """Show what a checkpoint contains: ours, nnU-Net's, nnssl's or a bare state dict.
 
     With --against ID -c CONFIG [-p PLANS] the exit code is 0 if the trainer would take it for this plan, else 1;
-    --width, --inflate and --channels say what it is allowed to do.
+    --transfer, --require, --width, --inflate and --channels say what it does, as its RASD_ variables do.
     """
     import json
 
-    from rasd_nnu.pretrain.hub import local_path
-    from rasd_nnu.transfer import FitOptions
-    from rasd_nnu.transfer.inspection import inspect_checkpoint
+    from rasd_nnu.checkpoints.hub import local_path
+    from rasd_nnu.checkpoints.read import open_source
+    from rasd_nnu.nnunet.commands import DEFAULT_PLANS
+    from rasd_nnu.transfer import FitOptions, StartOptions
+    from rasd_nnu.workflows.inspect import describe_source
 
+    decided = {"--transfer": transfer, "--require": require}
     allowed = {"--width": width, "--inflate": inflate, "--channels": channels}
-    for option, value in {"-c": configuration, "-p": plans, **allowed}.items():
+    for option, value in {"-c": configuration, "-p": plans, **decided, **allowed}.items():
         if value is not None and against is None:
             raise ConfigError(f"{option} {value} needs --against. Add --against ID.")
-    path = local_path(checkpoint)
-    content = inspect_checkpoint(path)
+    source = open_source(local_path(checkpoint))
+    content = describe_source(source)
     fit = None
     if against is not None:
-        fit = _fit(checkpoint, against, configuration, plans or "nnUNetPlans", FitOptions(width, inflate, channels))
+        options = StartOptions(transfer, require, FitOptions(width, inflate, channels))
+        fit = _fit(source, against, configuration, plans or DEFAULT_PLANS, options)
     if as_json:
         typer.echo(json.dumps(content if fit is None else {**content, "against": fit}, indent=2))
     else:
@@ -57,19 +64,17 @@ def command(
         raise typer.Exit(1)
 
 
-def _fit(checkpoint: str, dataset: str, configuration: str | None, plans: str, options: FitOptions) -> dict[str, Any]:
+def _fit(source: Source, dataset: str, configuration: str | None, plans: str, options: StartOptions) -> dict[str, Any]:
     """Return whether the checkpoint fits a plan, why not, and the transfer report."""
-    from rasd_nnu.nnunet import planned_target
-    from rasd_nnu.pretrain.hub import local_path
-    from rasd_nnu.transfer import open_source
-    from rasd_nnu.transfer.inspection import fit_to
+    from rasd_nnu.nnunet.plans import planned_target
+    from rasd_nnu.workflows.inspect import fit_to
 
     if configuration is None:
         raise ConfigError("--against needs a configuration. Add -c 3d_fullres or -c 2d.")
     target = planned_target(dataset, configuration, plans)
     plan = {"dataset": target.dataset, "plans": target.plans, "configuration": configuration}
     try:
-        report = fit_to(open_source(local_path(checkpoint)), target, options)
+        report = fit_to(source, target, options)
     except TransferError as error:
         return {**plan, "fits": False, "reason": str(error), "transfer": None, "table": None}
     return {**plan, "fits": True, "reason": None, "transfer": report.to_dict(), "table": report.table()}
@@ -85,7 +90,7 @@ def _verdict(fit: Mapping[str, Any]) -> str:
 
 def _rows(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return names and short texts for a person to read."""
-    from rasd_nnu.pretrain.model_card import summary
+    from rasd_nnu.checkpoints.model_card import summary
 
     weights = content["weights"]
     rows = [

@@ -25,6 +25,21 @@ ChannelsOption = Annotated[
     ),
 ]
 
+TransferOption = Annotated[
+    Literal["whole", "encoder"] | None,
+    typer.Option("--transfer", help="What to transfer; without it the encoder of ours, the whole of others."),
+]
+RequireOption = Annotated[
+    float | None,
+    typer.Option(
+        "--require",
+        min=0,
+        max=1,
+        help="Least share of the parameters that must fit. Default: all, or 0.7 of the encoder where the checkpoint is "
+        "of another network.",
+    ),
+]
+
 
 def parse_dims(text: str) -> int:
     """Turn ``2d`` or ``3d`` into 2 or 3."""

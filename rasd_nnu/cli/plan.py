@@ -31,8 +31,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write plans with the network and patch of a checkpoint, so that all of it can be used; print what to run next."""
-    from rasd_nnu.tasks.plan_like import plan_like
-    from rasd_nnu.transfer import open_source
+    from rasd_nnu.checkpoints.read import open_source
+    from rasd_nnu.workflows.plan_like import plan_like
 
     result = plan_like(
         dataset,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ from rasd_nnu.cli.options import parse_classes, parse_dims, parse_numbers, parse
 from rasd_nnu.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rasd_nnu.nnunet import NetworkTarget
+    from rasd_nnu.nnunet.plans import NetworkTarget
     from rasd_nnu.pretrain.loop import PretrainResult
     from rasd_nnu.pretrain.offline import OfflineSamples
     from rasd_nnu.pretrain.synthesis import SynthesisConfig
@@ -147,9 +146,9 @@ def command(
     """
     from rich.console import Console
 
-    from rasd_nnu.pretrain.checkpoint import default_path
+    from rasd_nnu.checkpoints.hub import check_destination, push_checkpoint
+    from rasd_nnu.checkpoints.registry import default_path
     from rasd_nnu.pretrain.hardware import Hardware, is_main_process
-    from rasd_nnu.pretrain.hub import check_destination, push_checkpoint
     from rasd_nnu.pretrain.keep import Keep
     from rasd_nnu.pretrain.loop import pretrain
     from rasd_nnu.pretrain.objective.contrastive import TEMPERATURE
@@ -215,8 +214,9 @@ def network_target(
     channels: int | None,
 ) -> NetworkTarget:
     """Return the network that the options ask for, or say which of them contradict each other."""
-    from rasd_nnu.nnunet import planned_target, require_nnunet
-    from rasd_nnu.pretrain.networks import standard_target
+    from rasd_nnu.networks.standard import standard_target
+    from rasd_nnu.nnunet.env import require_nnunet
+    from rasd_nnu.nnunet.plans import planned_target
 
     require_nnunet()
     if (dims is None) == (dataset is None):
@@ -281,6 +281,8 @@ def _offline_config(
 
 def _tell(result: PretrainResult, target: NetworkTarget, *, is_default: bool) -> None:
     """Say how it ended and what to do next."""
+    from rasd_nnu.nnunet.commands import DEFAULT_PLANS, shown, train
+
     losses = result.final_losses
     typer.echo(
         f"{result.checkpoint}: {result.iterations} iterations, {result.samples_different} different "
@@ -290,10 +292,10 @@ def _tell(result: PretrainResult, target: NetworkTarget, *, is_default: bool) ->
     if result.stopped_by is not None:
         typer.echo(f"stopped by {result.stopped_by}, saved. Go on with the same command and --resume.")
         return
-    source = "" if is_default and target.dataset else f"RASD_CHECKPOINT={shlex.quote(str(result.checkpoint))} "
+    source = {} if is_default and target.dataset else {"RASD_CHECKPOINT": str(result.checkpoint)}
     if target.dataset:
-        name = f"{int(target.dataset[7:10])} {target.configuration} 0"
-        plans = "" if target.plans == "nnUNetPlans" else f" -p {target.plans}"
+        plans, configuration = target.plans or DEFAULT_PLANS, target.configuration or ""
+        command = train(target.dataset, configuration, 0, plans=plans, trainer="RaSDTrainer")
     else:
-        name, plans = "DATASET CONFIGURATION FOLD", ""
-    typer.echo(f'next: eval "$(rasd_nnu env)" && {source}nnUNetv2_train {name} -tr RaSDTrainer{plans}')
+        command = ["nnUNetv2_train", "DATASET", "CONFIGURATION", "FOLD", "-tr", "RaSDTrainer"]
+    typer.echo(f'next: eval "$(rasd_nnu env)" && {shown(command, source)}')

@@ -14,6 +14,6 @@ def command(
     private: Annotated[bool, typer.Option("--private", help="Make a new one readable for its owner only.")] = False,
 ) -> None:
     """Publish a checkpoint, with a model card made from its metadata. Log in first: `hf auth login`, or HF_TOKEN."""
-    from rasd_nnu.pretrain.hub import push_checkpoint
+    from rasd_nnu.checkpoints.hub import push_checkpoint
 
     typer.echo(f"published {push_checkpoint(checkpoint, destination, private=private)}")

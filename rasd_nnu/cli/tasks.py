@@ -69,6 +69,7 @@ def prepare_task(
     from rasd_nnu.dataset_specs.locations import raw_folder
     from rasd_nnu.dataset_specs.prepare import prepare
     from rasd_nnu.dataset_specs.registry import get_spec
+    from rasd_nnu.nnunet.commands import plan, shown
 
     spec = get_spec(key)
     prepared = prepare(spec, source, raw_folder(), overwrite, track=_progress)
@@ -76,7 +77,7 @@ def prepare_task(
     for warning in prepared.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"licence: {spec.licence}; cite: {spec.citation[0]}")
-    typer.echo(f"next: nnUNetv2_plan_and_preprocess -d {spec.id} --verify_dataset_integrity")
+    typer.echo(f"next: {shown(plan(spec.dataset_name))}")
 
 
 def _progress(cases: Sequence[SourceCase], description: str) -> Iterable[SourceCase]:

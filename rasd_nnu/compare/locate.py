@@ -4,63 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from rasd_nnu.arm_names import ARM_NAME
 from rasd_nnu.compare.pairing import listing
 from rasd_nnu.errors import CompareError
-from rasd_nnu.trainers.names import GRAMMAR, parse_name
+from rasd_nnu.nnunet.results import SUMMARY, Training, fold_summaries
+from rasd_nnu.nnunet.trainer_names import ARM_NAME, GRAMMAR, parse_name
 
-SUMMARY = Path("validation", "summary.json")
-
-
-def fold_summaries(model: Path) -> dict[str, Path]:
-    """Return fold -> summary of a model folder, in numeric order.
-
-    Fold ``all`` is not among them, as it validates on its own training cases.
-    """
-    found = {path.parent.parent.name.removeprefix("fold_"): path for path in model.glob(f"fold_*/{SUMMARY}")}
-    return {fold: found[fold] for fold in sorted(filter(str.isdecimal, found), key=int)}
-
-
-@dataclass(frozen=True)
-class Training:
-    """What nnU-Net names the output folder of one training by.
-
-    Args:
-        results: The folder ``nnUNet_results``.
-        dataset: Full name of the data set, such as ``Dataset004_Hippocampus``.
-        trainer: Name of the trainer class.
-        plans: Plans name.
-        configuration: Configuration, such as ``3d_fullres``.
-    """
-
-    results: Path
-    dataset: str
-    trainer: str
-    plans: str
-    configuration: str
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the model."""
-        return self.results / self.dataset / f"{self.trainer}__{self.plans}__{self.configuration}"
-
-    def summary(self, fold: str) -> Path:
-        """Return where the validation of a fold writes its summary."""
-        return self.folder / f"fold_{fold}" / SUMMARY
-
-    def command(self, fold: str) -> str:
-        """Return the nnU-Net command that writes the summary of a fold."""
-        command = (
-            f"nnUNetv2_train {int(self.dataset[7:10])} {self.configuration} {fold} -tr {self.trainer} -p {self.plans}"
-        )
-        trained = (self.folder / f"fold_{fold}" / "checkpoint_final.pth").is_file()
-        return f"{command} --val" if trained else command
-
-
-Arm = dict[int | None, Training]  # seed, or None for a single run -> training
+#: Seed, or None for a single run -> training.
+ArmTrainings = dict[int | None, Training]
 
 
 def other_trainer(trainer: str, vs: str) -> str:
@@ -90,7 +43,7 @@ def other_trainer(trainer: str, vs: str) -> str:
 
 def arm_trainings(
     results: Path, dataset: str, trainer: str, plans: str, configuration: str, seeds: Sequence[int] = ()
-) -> Arm:
+) -> ArmTrainings:
     """Return the trainings of an arm; a RaSDTrainer has one for each of ``seeds``, named by it.
 
     A trainer outside of the RaSDTrainer family has no seeds in its name and stays a single run.
@@ -108,7 +61,7 @@ def arm_trainings(
     return {seed: Training(results, dataset, str(replace(name, seed=seed)), plans, configuration) for seed in seeds}
 
 
-def find_summaries(arms: Sequence[Arm], folds: Sequence[str] = ()) -> list[dict[int | None, list[Path]]]:
+def find_summaries(arms: Sequence[ArmTrainings], folds: Sequence[str] = ()) -> list[dict[int | None, list[Path]]]:
     """Return seed -> summaries of each arm, over the same folds in all of them.
 
     Args:

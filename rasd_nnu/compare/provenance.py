@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rasd_nnu.arm_names import CARRYING_OPTIONS
 from rasd_nnu.errors import CompareError
-from rasd_nnu.trainers.names import parse_name
+from rasd_nnu.nnunet.results import fold_folder
+from rasd_nnu.nnunet.trainer_names import TRANSFER_OPTIONS, parse_name
 
 # Attributes of the trainer, as nnU-Net writes them to debug.json, that make the recipe of a training.
 RECIPE_KEYS = (
@@ -38,13 +38,6 @@ IGNORED_PLANS_KEYS = ("pretrain_info",)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _SHOWN = 60  # characters of a value
 _CLOCK_SLACK_S = 60  # copying a folder may shuffle modification times by so much
-
-
-def fold_folder(summary: Path) -> Path | None:
-    """Return the folder ``fold_X`` of ``fold_X/validation/summary.json``, or None for a summary elsewhere."""
-    validation = summary.absolute().parent
-    inside = validation.name == "validation" and validation.parent.name.startswith("fold_")
-    return validation.parent if inside else None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -96,7 +89,7 @@ def _recipe(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     if name == "debug.json":
         return {k: _ADDRESS.sub("", str(content[k])) for k in RECIPE_KEYS if k in content}
     if name == TRANSFER_REPORT:
-        recipe = {k: v for k, v in content.get("recipe", {}).items() if k not in CARRYING_OPTIONS}
+        recipe = {k: v for k, v in content.get("recipe", {}).items() if k not in TRANSFER_OPTIONS}
         return {"recipe": recipe, "versions": content.get("versions", {})}
     return {k: v for k, v in content.items() if k not in IGNORED_PLANS_KEYS}
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from rasd_nnu.transfer.adapt import plan_transfer, transfer_weights, unwrap
-from rasd_nnu.transfer.arms import arm_source
 from rasd_nnu.transfer.correspond import FitOptions, adaptation, name_map
-from rasd_nnu.transfer.locate import checkpoint_for, part_to_carry, start_from
 from rasd_nnu.transfer.report import TensorEntry, TransferReport
-from rasd_nnu.transfer.source import Source, open_source
+from rasd_nnu.transfer.start import StartOptions, part_to_transfer, start
 from rasd_nnu.transfer.tensors import DistinctTensor, distinct_tensors
 
 __all__ = [
     "DistinctTensor",
     "FitOptions",
-    "Source",
+    "StartOptions",
     "TensorEntry",
     "TransferReport",
     "adaptation",
-    "arm_source",
-    "checkpoint_for",
     "distinct_tensors",
     "name_map",
-    "open_source",
-    "part_to_carry",
+    "part_to_transfer",
     "plan_transfer",
-    "start_from",
+    "start",
     "transfer_weights",
     "unwrap",
 ]

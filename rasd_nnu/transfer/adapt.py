@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from rasd_nnu.transfer.misfit import MisfitError
+from rasd_nnu.transfer.kernels import MisfitError, role_of
 from rasd_nnu.transfer.report import Action, TensorEntry, TransferReport
-from rasd_nnu.transfer.roles import role_of
 from rasd_nnu.transfer.rules import Adaptation, fit
 from rasd_nnu.transfer.stages import NameMap
 from rasd_nnu.transfer.tensors import DistinctTensor, Part, distinct_tensors

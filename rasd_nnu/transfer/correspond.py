@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rasd_nnu.errors import TransferError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.transfer.rules import Adaptation, Inflation
+from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.transfer.kernels import Inflation, Width
+from rasd_nnu.transfer.rules import Adaptation
 from rasd_nnu.transfer.stages import NameMap, unet_kind, unet_map
-from rasd_nnu.transfer.width import Width
 
 #: What stands for a new channel in a map of channels.
 NEW_CHANNEL = "-"

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-from rasd_nnu.transfer.misfit import MisfitError
-from rasd_nnu.transfer.resample import resample_axis, resample_offsets, resample_positions, resize_kernel_axis
-from rasd_nnu.transfer.roles import Role
-from rasd_nnu.transfer.width import Width, resize_width, width_difference
-
-#: How a 2D kernel becomes a 3D one: in the middle slice, or spread evenly over the axis.
-Inflation = Literal["centre", "mean"]
+from rasd_nnu.transfer.kernels import (
+    Inflation,
+    MisfitError,
+    Role,
+    Width,
+    inflate_kernel,
+    map_channels,
+    resample_axis,
+    resample_offsets,
+    resample_positions,
+    resize_kernel_axis,
+    resize_width,
+    spread_channels,
+    width_difference,
+)
 
 
 @dataclass(frozen=True)
@@ -115,40 +122,3 @@ def _fit_channels(
     if value.shape[1] == count:
         return value, []
     return spread_channels(value, count), [f"input channels {value.shape[1]} -> {count}"]
-
-
-def spread_channels(value: torch.Tensor, channels: int) -> torch.Tensor:
-    """Give every input channel the same share of the kernel.
-
-    An image whose channels are equal then gives the response that it gave before, whatever their number.
-    """
-    share = value.sum(1, keepdim=True) / channels
-    return share.repeat(1, channels, *[1] * (value.ndim - 2))
-
-
-def map_channels(value: torch.Tensor, channels: Sequence[int | None]) -> torch.Tensor:
-    """Give every input channel the kernel of the channel that it stands for; new ones start at 0.
-
-    The response to the channels that are known is kept, and training gives the new ones their weight.
-    """
-    nothing = torch.zeros_like(value[:, 0])
-    return torch.stack([nothing if i is None else value[:, i] for i in channels], 1)
-
-
-def inflate_kernel(value: torch.Tensor, depth: int, role: Role, how: Inflation | None) -> torch.Tensor:
-    """Turn a 2D kernel into a 3D one of ``depth`` along the new first axis.
-
-    In the middle slice, every slice of a volume gives what it gave as an image; spread evenly, so does the mean of
-    the neighbouring slices. Either keeps the response to a volume that is constant along the axis.
-
-    Raises:
-        MisfitError: If ``how`` is None or the depth is even and has no middle.
-    """
-    if how is None:
-        raise MisfitError("a 2D kernel in the checkpoint against 3D")
-    value = value.unsqueeze(2)
-    if role == "transposed":
-        return value.repeat_interleave(depth, 2)
-    if how == "mean" or role == "patch":
-        return value.repeat_interleave(depth, 2) / depth
-    return resize_kernel_axis(value, 2, depth) if depth > 1 else value

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rasd_nnu.nnunet import NetworkTarget
+from rasd_nnu.nnunet.plans import NetworkTarget
 
 _UNETS = {"PlainConvUNet": "plain", "ResidualEncoderUNet": "residual"}
 _ENCODER = re.compile(r"encoder\.stages\.(\d+)\.(.+)")

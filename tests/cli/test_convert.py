@@ -8,10 +8,10 @@ import torch
 from nnunetv2.run.run_training import maybe_load_checkpoint
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, safe_load
 from rasd_nnu.cli.main import main
-from rasd_nnu.nnunet import planned_target, target_from_plans
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, safe_load
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import planned_target, target_from_plans
 from tests.helpers import NAME, TinyDataset, architecture, tiny_dataset, tiny_plans
 
 
@@ -67,7 +67,7 @@ def test_other_topology_is_fitted_and_the_stock_trainer_takes_a_step(
 ) -> None:
     source = _checkpoint(data.root / "flat.pth", kernel_sizes=[[1, 3, 3], [3, 3, 3], [3, 3, 3]])
     out = data.root / "fitted.pth"
-    args = [str(data.root / "flat.pth"), "-d", NAME, "-c", "3d_fullres", "--out", str(out), "--json"]
+    args = [str(data.root / "flat.pth"), "--dataset", NAME, "-c", "3d_fullres", "--out", str(out), "--json"]
     assert _run([*args, "--transfer", "whole"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["shares"]["all"]["parameters"] == 1.0
@@ -82,7 +82,7 @@ def test_other_topology_is_fitted_and_the_stock_trainer_takes_a_step(
 
 def test_tensors_left_are_random_but_the_same_each_time(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     _checkpoint(data.root / "wide.pth", features_per_stage=[4, 8, 12])
-    args = [str(data.root / "wide.pth"), "-d", "901", "-c", "3d_fullres", "--out"]
+    args = [str(data.root / "wide.pth"), "--dataset", "901", "-c", "3d_fullres", "--out"]
     assert _run([*args, str(data.root / "no.pth")]) == 2
     assert "of the encoder's parameters fit" in capsys.readouterr().err
     assert not (data.root / "no.pth").exists()
@@ -103,7 +103,7 @@ def test_what_is_allowed_beyond_the_rules_is_an_option(
 ) -> None:
     _checkpoint(data.root / "narrow.pth", features_per_stage=[2, 4, 8])
     out = data.root / "fitted.pth"
-    args = [str(data.root / "narrow.pth"), "-d", "901", "-c", "3d_fullres", "--out", str(out)]
+    args = [str(data.root / "narrow.pth"), "--dataset", "901", "-c", "3d_fullres", "--out", str(out)]
     assert _run(args) == 2
     code = _run([*args, option, value])
     shown = capsys.readouterr()
@@ -114,7 +114,7 @@ def test_what_is_allowed_beyond_the_rules_is_an_option(
 def test_existing_file_is_kept(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     out = data.root / "there.pth"
     out.write_bytes(b"precious")
-    assert _run([str(out), "-d", "901", "-c", "3d_fullres", "--out", str(out)]) == 2
+    assert _run([str(out), "--dataset", "901", "-c", "3d_fullres", "--out", str(out)]) == 2
     assert "there.pth exists. Give --overwrite" in capsys.readouterr().err
     assert out.read_bytes() == b"precious"
 
@@ -128,5 +128,7 @@ def test_network_that_the_stock_trainer_does_not_build(data: TinyDataset, capsys
     }
     (data.preprocessed / "nnUNetPlans.json").write_text(json.dumps(data.plans))
     assert planned_target("901", "3d_fullres").architecture["network_class_name"] == "torch.nn.Identity"
-    assert _run([str(data.root / "a.pth"), "-d", "901", "-c", "3d_fullres", "--out", str(data.root / "b.pth")]) == 2
+    assert (
+        _run([str(data.root / "a.pth"), "--dataset", "901", "-c", "3d_fullres", "--out", str(data.root / "b.pth")]) == 2
+    )
     assert "torch.nn.Identity has no segmentation heads" in capsys.readouterr().err

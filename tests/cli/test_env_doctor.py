@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from rasd_nnu import nnunet
-from rasd_nnu.cli.env import extended_path, trainers_folder
 from rasd_nnu.cli.main import app
+from rasd_nnu.nnunet import env as nnunet
+from rasd_nnu.nnunet.env import extended_path, trainers_folder
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 
@@ -57,7 +57,7 @@ def test_doctor_is_content() -> None:
 def _problems() -> dict[str, tuple[str, str]]:
     result = _invoke("doctor", "--json")
     assert result.exit_code == 1, result.stdout
-    return {c["name"]: (c["found"], c["mend"]) for c in json.loads(result.stdout) if not c["ok"]}
+    return {c["name"]: (c["found"], c["fix"]) for c in json.loads(result.stdout) if not c["ok"]}
 
 
 def test_doctor_names_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +92,6 @@ def test_doctor_sees_another_folder_in_the_way(healthy: Path, monkeypatch: pytes
 @pytest.mark.usefixtures("healthy")
 def test_doctor_refuses_an_old_nnunet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nnunet.importlib.metadata, "version", lambda _: "2.6.2")
-    found, mend = _problems()["nnunetv2"]
+    found, fix = _problems()["nnunetv2"]
     assert found.startswith("nnunetv2 2.6.2 is installed")
-    assert mend == "pip install --upgrade 'nnunetv2>=2.8'"
+    assert fix == "pip install --upgrade 'nnunetv2>=2.8'"

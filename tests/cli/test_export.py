@@ -14,9 +14,9 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.logging.nnunet_logger import MetaLogger
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from rasd_nnu.cli.env import trainers_folder
+from rasd_nnu.checkpoints.file import safe_load
 from rasd_nnu.cli.main import main
-from rasd_nnu.pretrain.checkpoint import safe_load
+from rasd_nnu.nnunet.env import trainers_folder
 from tests.helpers import TinyDataset, tiny_dataset
 from tests.trainers.helpers import make_trainer, write_checkpoint
 

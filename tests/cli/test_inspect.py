@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, load_checkpoint, resume_path
 from rasd_nnu.cli.main import main
-from rasd_nnu.nnunet import planned_target
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, load_checkpoint, resume_path
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import planned_target
 from tests.helpers import TinyDataset, architecture, tiny_dataset
 from tests.pretrain.loop_parts import start, tiny_recipe, tiny_target
 
@@ -117,7 +117,10 @@ def test_against_a_plan(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -
     plan = ["--against", str(data.id), "-c", "3d_fullres"]
     fit = inspected([path, *plan], capsys)["against"]
     assert (fit["fits"], fit["reason"], fit["dataset"]) == (True, None, data.name)
-    assert fit["transfer"]["shares"]["all"]["parameters"] == 1.0
+    shares = fit["transfer"]["shares"]
+    assert shares["encoder"]["parameters"] == 1.0
+    assert shares["all"]["parameters"] < 1.0  # of ours the trainer takes the encoder
+    plan += ["--transfer", "whole"]
     code, out, _ = run([path, *plan], capsys)
     assert code == 0
     assert f"fits {data.name} nnUNetPlans 3d_fullres: 100.0% of the parameters" in out
@@ -149,7 +152,7 @@ def test_against_a_wider_plan_needs_a_width(data: TinyDataset, capsys: pytest.Ca
     atomic_save(checkpoint_content(build_network(narrow), narrow, {}), path)
     plan = ["--against", str(data.id), "-c", "3d_fullres"]
     assert not inspected([path, *plan], capsys, code=1)["against"]["fits"]
-    fit = inspected([path, *plan, "--width", "pad"], capsys)["against"]
+    fit = inspected([path, *plan, "--width", "pad", "--transfer", "whole"], capsys)["against"]
     assert fit["transfer"]["shares"]["all"]["parameters"] == 1.0
     assert fit["transfer"]["warnings"]
 
@@ -159,6 +162,7 @@ def test_against_a_wider_plan_needs_a_width(data: TinyDataset, capsys: pytest.Ca
     [
         (["-c", "2d"], "-c 2d needs --against"),
         (["--width", "pad"], "--width pad needs --against"),
+        (["--transfer", "whole"], "--transfer whole needs --against"),
         (["--against", "901"], "--against needs a configuration"),
         (["--against", "999", "-c", "2d"], "no data set '999'"),
     ],

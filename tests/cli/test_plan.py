@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from rasd_nnu import trainers
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
 from rasd_nnu.cli.main import main
-from rasd_nnu.nnunet import NetworkTarget, target_from_plans
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content
-from rasd_nnu.pretrain.networks import build_network, standard_target
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from tests.helpers import TinyDataset, architecture, tiny_dataset, tiny_plans
 
 
@@ -56,7 +57,7 @@ def test_planned_checkpoint_gives_network_patch_and_spacing(
     name = "rasdPlans_nnUNetPlans_3d_fullres"
     assert out.endswith(
         f"next:\n  nnUNetv2_preprocess -d 901 -plans_name {name} -c 3d_fullres\n"
-        f"  nnUNetv2_train 901 3d_fullres 0 -p {name} -tr RaSDTrainer\n"
+        f"  nnUNetv2_train 901 3d_fullres 0 -tr RaSDTrainer -p {name}\n"
     )
     assert "more than twice as large as the median image (12 x 12 x 12 voxels)" in out
     plans = _read(data, name)
@@ -96,7 +97,7 @@ def test_standard_network_keeps_the_planned_spacing_and_data(
     (data.preprocessed / "nnUNetPlans_3d_fullres").mkdir()
     assert _run(["901", "--like", str(path), "--patch", "24x24x24", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["commands"] == ["nnUNetv2_train 901 3d_fullres 0 -p rasdPlans_standard -tr RaSDTrainer"]
+    assert result["commands"] == ["nnUNetv2_train 901 3d_fullres 0 -tr RaSDTrainer -p rasdPlans_standard"]
     configuration = _read(data, "rasdPlans_standard")["configurations"]["3d_fullres"]
     assert configuration["spacing"] == [1.0] * 3
     assert configuration["data_identifier"] == "nnUNetPlans_3d_fullres"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from rasd_nnu.checkpoints.file import load_checkpoint, resume_path, safe_load
 from rasd_nnu.cli.main import main
-from rasd_nnu.nnunet import NetworkTarget, planned_target
-from rasd_nnu.pretrain.checkpoint import load_checkpoint, resume_path, safe_load
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import NetworkTarget, planned_target
 from tests.helpers import TinyDataset, tiny_dataset, use_nnunet_folders
 
 QUICK = ["--device", "cpu", "--iterations", "2", "--lr", "1e-3"]

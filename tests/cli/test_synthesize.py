@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.cli.main import main
-from rasd_nnu.pretrain.checkpoint import load_checkpoint
 from tests.helpers import TinyDataset, tiny_dataset, use_nnunet_folders
 
 STANDARD = ["-d", "3d", "--patch", "16", "--classes", "4"]

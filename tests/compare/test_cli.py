@@ -73,7 +73,7 @@ def test_writes_files_and_overwrites_only_when_told(
 
 def test_one_arm_missing(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     train("RaSDTrainer_2epochs", SCORES_A)
-    _fails(DATASET, "nnUNetv2_train 4 3d_fullres 0 -tr RaSDTrainer_scratch_2epochs -p nnUNetPlans", capsys)
+    _fails(DATASET, "nnUNetv2_train 4 3d_fullres 0 -tr RaSDTrainer_scratch_2epochs", capsys)
 
 
 def test_different_cases(train: Train, capsys: pytest.CaptureFixture[str]) -> None:

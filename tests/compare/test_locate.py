@@ -72,7 +72,7 @@ def test_a_fold_that_one_arm_lacks_is_an_error(results: Path, train: Train) -> N
     train("RaSDTrainer", SCORES, "0")
     train("RaSDTrainer", SCORES, "1")
     train("RaSDTrainer_scratch", SCORES, "0")
-    with pytest.raises(CompareError, match="nnUNetv2_train 4 3d_fullres 1 -tr RaSDTrainer_scratch -p nnUNetPlans`"):
+    with pytest.raises(CompareError, match="nnUNetv2_train 4 3d_fullres 1 -tr RaSDTrainer_scratch`"):
         find_summaries(_arms(results, "RaSDTrainer", "RaSDTrainer_scratch"))
 
 
@@ -82,12 +82,12 @@ def test_a_missing_arm_names_folder_and_command(results: Path, train: Train) -> 
         find_summaries(_arms(results, "RaSDTrainer_2epochs", "RaSDTrainer_scratch_2epochs"))
     looked_for = results / "RaSDTrainer_scratch_2epochs__nnUNetPlans__3d_fullres/fold_0/validation/summary.json"
     assert str(looked_for) in str(error.value)
-    assert "nnUNetv2_train 4 3d_fullres 0 -tr RaSDTrainer_scratch_2epochs -p nnUNetPlans" in str(error.value)
+    assert "nnUNetv2_train 4 3d_fullres 0 -tr RaSDTrainer_scratch_2epochs" in str(error.value)
 
 
 def test_a_trained_fold_without_validation_gets_val(results: Path, train: Train) -> None:
     (train("RaSDTrainer", SCORES) / "validation" / "summary.json").unlink()
-    with pytest.raises(CompareError, match="-tr RaSDTrainer -p nnUNetPlans --val`"):
+    with pytest.raises(CompareError, match="-tr RaSDTrainer --val`"):
         find_summaries(_arms(results, "RaSDTrainer"))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import resume_path, safe_load
+from rasd_nnu.checkpoints.file import resume_path, safe_load
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.loop import PretrainResult, pretrain
 from rasd_nnu.pretrain.progress import Status

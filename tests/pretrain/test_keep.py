@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.errors import ConfigError
-from rasd_nnu.pretrain.checkpoint import load_checkpoint
 from rasd_nnu.pretrain.keep import Keep
 from tests.pretrain.loop_parts import start, stop_at, tiny_recipe
 

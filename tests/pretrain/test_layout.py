@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.pretrain import run as run_module
-from rasd_nnu.pretrain.checkpoint import load_checkpoint
 from rasd_nnu.pretrain.hardware import Hardware, memory_format
 from tests.pretrain.loop_parts import history, start, stop_at, tiny_recipe
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from rasd_nnu.checkpoints.file import load_checkpoint, resume_path, safe_load
 from rasd_nnu.errors import CheckpointError
-from rasd_nnu.pretrain.checkpoint import load_checkpoint, resume_path, safe_load
+from rasd_nnu.networks.build import build_network
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import COLUMNS
-from rasd_nnu.pretrain.networks import build_network
 from rasd_nnu.pretrain.report import report_path
 from rasd_nnu.pretrain.stream import Batches, Share, stream
 from tests.pretrain.loop_parts import Watcher, history, start, stop_at, tiny_config, tiny_recipe, tiny_target

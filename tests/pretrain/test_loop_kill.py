@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rasd_nnu.pretrain.checkpoint import load_checkpoint, resume_path, safe_load
+from rasd_nnu.checkpoints.file import load_checkpoint, resume_path, safe_load
 from rasd_nnu.pretrain.loop import pretrain
 from tests.pretrain.loop_parts import CPU, tiny_config, tiny_recipe, tiny_target
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from rasd_nnu.checkpoints.file import load_checkpoint, resume_path
 from rasd_nnu.errors import CheckpointError, ConfigError
 from rasd_nnu.pretrain import run as run_module
-from rasd_nnu.pretrain.checkpoint import load_checkpoint, resume_path
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import DivergenceError
 from rasd_nnu.pretrain.learner import Learner

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.errors import CheckpointError, DatasetError
-from rasd_nnu.pretrain.checkpoint import load_checkpoint
 from rasd_nnu.pretrain.offline import OfflineBatches, OfflineSamples, open_samples, write_samples
 from rasd_nnu.pretrain.offline.manifest import read_manifest, sample_path
 from rasd_nnu.pretrain.offline.sample_file import write_sample

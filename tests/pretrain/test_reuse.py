@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rasd_nnu.pretrain.checkpoint import load_checkpoint
+from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.pretrain.stream import Batches, Share, samples_used
 from rasd_nnu.pretrain.synthesis import synthesize
 from tests.pretrain.loop_parts import history, start, stop_at, tiny_config, tiny_recipe

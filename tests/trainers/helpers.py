@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from rasd_nnu import trainers
-from rasd_nnu.nnunet import target_from_plans
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.registry import default_path
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import target_from_plans
 from tests.helpers import TinyDataset
 
 

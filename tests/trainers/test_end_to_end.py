@@ -13,14 +13,16 @@ from nnunetv2.run.run_training import run_training
 from nnunetv2.training.logging.nnunet_logger import MetaLogger
 from torch.nn.parallel import DistributedDataParallel
 
-from rasd_nnu.cli.env import trainers_folder
-from rasd_nnu.nnunet import target_from_plans
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.read import open_source
+from rasd_nnu.checkpoints.registry import default_path
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.env import trainers_folder
+from rasd_nnu.nnunet.plans import target_from_plans
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
-from rasd_nnu.trainers.options import Recipe
+from rasd_nnu.trainers.options import FinetuneRecipe
 from rasd_nnu.trainers.trainer import RaSDTrainer
-from rasd_nnu.transfer import open_source, start_from
+from rasd_nnu.transfer import StartOptions, start
 from tests import helpers
 from tests.helpers import TinyDataset
 
@@ -117,11 +119,11 @@ def _rank(rank: int, folder: str) -> None:
     torch.manual_seed(rank)
     target = target_from_plans(helpers.tiny_plans(), TINY_JSON, "2d")
     network = build_network(target, 3)
-    optimizer = build_optimizer(network, Recipe(lr=1e-3))
+    optimizer = build_optimizer(network, FinetuneRecipe(lr=1e-3))
     step = 0
     hold_still(optimizer, encoder_parameters(network), lambda: step == 0)
     wrapped = DistributedDataParallel(network)
-    start_from(open_source(Path(folder) / "pre.pth"), "test", target, wrapped)
+    start(open_source(Path(folder) / "pre.pth"), target, wrapped, StartOptions(transfer="whole"))
     while step < 2:
         optimizer.zero_grad()
         wrapped(torch.rand(1, 1, 16, 16)).square().sum().backward()

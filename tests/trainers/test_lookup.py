@@ -10,7 +10,7 @@ import pytest
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from rasd_nnu import trainers
-from rasd_nnu.cli.env import trainers_folder
+from rasd_nnu.nnunet.env import trainers_folder
 
 
 def test_lookup_returns_our_class_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still, layer_numbers
-from rasd_nnu.trainers.options import Recipe
+from rasd_nnu.trainers.options import FinetuneRecipe
 
 
 def _unet(kind: type[nn.Module]) -> nn.Module:
@@ -20,7 +20,7 @@ def _unet(kind: type[nn.Module]) -> nn.Module:
 
 def test_default_is_nnunets_own_optimizer() -> None:
     network = _unet(PlainConvUNet)
-    ours = build_optimizer(network, Recipe())
+    ours = build_optimizer(network, FinetuneRecipe())
     theirs = torch.optim.SGD(network.parameters(), 1e-2, weight_decay=3e-5, momentum=0.99, nesterov=True)
     assert type(ours) is type(theirs)
     assert ours.defaults == theirs.defaults
@@ -30,7 +30,7 @@ def test_default_is_nnunets_own_optimizer() -> None:
 
 
 def test_adamw() -> None:
-    optimizer = build_optimizer(_unet(PlainConvUNet), Recipe(optimizer="adamw"))
+    optimizer = build_optimizer(_unet(PlainConvUNet), FinetuneRecipe(optimizer="adamw"))
     assert isinstance(optimizer, torch.optim.AdamW)
     assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (3e-4, 1e-5)
 
@@ -57,7 +57,7 @@ def test_layers_are_numbered_as_they_are_computed(kind: type[nn.Module]) -> None
 
 def test_rates_decay_from_the_head_down_and_hold_every_parameter_once() -> None:
     network = _unet(PlainConvUNet)
-    optimizer = build_optimizer(network, Recipe(lr=1.0, layer_decay=0.5))
+    optimizer = build_optimizer(network, FinetuneRecipe(lr=1.0, layer_decay=0.5))
     assert [g["lr"] for g in optimizer.param_groups] == [0.5**i for i in range(6)]
     grouped = [p for g in optimizer.param_groups for p in g["params"]]
     assert len(grouped) == len({id(p) for p in grouped}) == len(list(network.parameters()))
@@ -65,13 +65,13 @@ def test_rates_decay_from_the_head_down_and_hold_every_parameter_once() -> None:
 
 def test_layer_decay_of_an_unknown_network() -> None:
     with pytest.raises(ConfigError, match=r"not for Sequential \(parameter '0.weight'\). Set it to 1"):
-        build_optimizer(nn.Sequential(nn.Linear(1, 1)), Recipe(layer_decay=0.9))
+        build_optimizer(nn.Sequential(nn.Linear(1, 1)), FinetuneRecipe(layer_decay=0.9))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_held_encoder_neither_moves_nor_gathers_momentum(optimizer: Any) -> None:
     network = _unet(PlainConvUNet)
-    built = build_optimizer(network, Recipe(optimizer=optimizer))
+    built = build_optimizer(network, FinetuneRecipe(optimizer=optimizer))
     encoder = encoder_parameters(network)
     assert len(encoder) == sum(name.startswith("encoder.") for name, _ in network.named_parameters())
     held = True

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from rasd_nnu.arm_names import CARRYING_OPTIONS
 from rasd_nnu.errors import ConfigError
-from rasd_nnu.trainers.options import Recipe, recipe_for
+from rasd_nnu.nnunet.trainer_names import TRANSFER_OPTIONS
+from rasd_nnu.trainers.options import FinetuneRecipe, recipe_for
 from rasd_nnu.transfer import FitOptions
 
 
 def test_defaults_are_nnunets_recipe() -> None:
     recipe = recipe_for({}, {})
-    assert recipe == Recipe()
+    assert recipe == FinetuneRecipe()
     assert (recipe.optimizer, recipe.rate, recipe.weight_decay) == ("sgd", 1e-2, 3e-5)
 
 
@@ -20,7 +20,7 @@ def test_variables_win_over_plans_and_plans_over_the_trainers_defaults() -> None
     plans = {"pretrain_info": {"rasd": {"lr": 0.5, "warmup": 0.25}}}
     environment = {"RASD_LR": "1e-3", "RASD_FREEZE_ENCODER_EPOCHS": "4", "RASD_WARMUP": "", "RASD_DATA": "elsewhere"}
     recipe = recipe_for(plans, environment, {"optimizer": "adamw", "warmup": 0.0})
-    assert recipe == Recipe(optimizer="adamw", lr=1e-3, warmup=0.25, freeze_encoder_epochs=4)
+    assert recipe == FinetuneRecipe(optimizer="adamw", lr=1e-3, warmup=0.25, freeze_encoder_epochs=4)
     assert recipe.weight_decay == 1e-5
 
 
@@ -66,13 +66,13 @@ def test_wrong_plans_are_one_line(planned: Any, said: str) -> None:
 
 
 def test_recipe_survives_a_checkpoint() -> None:
-    recipe = Recipe(optimizer="adamw", lr=0.1, freeze_encoder_epochs=2, layer_decay=0.5, transfer="encoder")
-    assert Recipe.model_validate(recipe.model_dump()) == recipe
+    recipe = FinetuneRecipe(optimizer="adamw", lr=0.1, freeze_encoder_epochs=2, layer_decay=0.5, transfer="encoder")
+    assert FinetuneRecipe.model_validate(recipe.model_dump()) == recipe
 
 
 def test_what_is_carried_is_told_apart_from_how_the_run_goes_on() -> None:
-    assert set(CARRYING_OPTIONS) < set(Recipe.model_fields)
+    assert set(TRANSFER_OPTIONS) < set(FinetuneRecipe.model_fields)
     recipe = recipe_for({}, {"RASD_WIDTH": "pad", "RASD_CHANNELS": "T1,-"})
-    assert recipe.fit == FitOptions(width="pad", channels="T1,-")
-    changed = {name for name, value in recipe.model_dump().items() if value != getattr(Recipe(), name)}
-    assert changed <= set(CARRYING_OPTIONS)
+    assert recipe.start.fit == FitOptions(width="pad", channels="T1,-")
+    changed = {name for name, value in recipe.model_dump().items() if value != getattr(FinetuneRecipe(), name)}
+    assert changed <= set(TRANSFER_OPTIONS)

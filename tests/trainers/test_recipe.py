@@ -10,7 +10,7 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from rasd_nnu.pretrain.checkpoint import default_path
+from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.trainers.saved import RECIPE_KEY
 from tests.helpers import TinyDataset
 from tests.trainers.helpers import make_trainer, weights_of, write_checkpoint

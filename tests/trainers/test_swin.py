@@ -11,13 +11,15 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from rasd_nnu import trainers
-from rasd_nnu.cli.env import trainers_folder
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path
-from rasd_nnu.pretrain.networks import build_network, standard_target
+from rasd_nnu.checkpoints.arms import add_arm
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.registry import default_path
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.env import trainers_folder
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.trainers import swin
 from rasd_nnu.trainers.optimizers import layer_numbers
-from rasd_nnu.transfer.arms import add_arm
 from tests.helpers import TinyDataset
 from tests.trainers.helpers import make_trainer, weights_of
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from rasd_nnu.nnunet import target_from_plans
-from rasd_nnu.pretrain.checkpoint import default_path
+from rasd_nnu.checkpoints.registry import default_path
+from rasd_nnu.nnunet.plans import target_from_plans
 from rasd_nnu.trainers.seeding import seed_everything
 from tests.helpers import TinyDataset
 from tests.trainers.helpers import make_trainer, weights_of, write_checkpoint

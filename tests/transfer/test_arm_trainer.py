@@ -11,9 +11,9 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from rasd_nnu import trainers
-from rasd_nnu.nnunet import target_from_plans
-from rasd_nnu.pretrain.networks import build_network
-from rasd_nnu.transfer.arms import add_arm
+from rasd_nnu.checkpoints.arms import add_arm
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import target_from_plans
 from tests.helpers import tiny_dataset
 
 

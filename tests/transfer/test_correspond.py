@@ -9,11 +9,13 @@ import pytest
 import torch
 from monai.networks.nets import SwinUNETR as MonaiSwinUNETR
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.read import open_source
 from rasd_nnu.errors import TransferError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content
-from rasd_nnu.pretrain.networks import build_network, standard_target
-from rasd_nnu.transfer import FitOptions, name_map, open_source, start_from, transfer_weights
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.transfer import FitOptions, StartOptions, name_map, start, transfer_weights
 from rasd_nnu.transfer.correspond import parse_channels
 from tests.helpers import architecture
 
@@ -80,7 +82,7 @@ def test_named_channels_of_a_checkpoint_of_nnunet(tmp_path: Path) -> None:
     atomic_save(checkpoint_content(network, theirs, {}), tmp_path / "a.pth")
     source = open_source(tmp_path / "a.pth")
     planned = build_network(ours)
-    report = start_from(source, "RASD_CHECKPOINT", ours, planned, options=FitOptions(channels="1,-,0"))
+    report = start(source, ours, planned, StartOptions(transfer="whole", fit=FitOptions(channels="1,-,0")))
     assert report.share_of_parameters() == 1.0
     kernel, new = network.get_parameter(stem), planned.get_parameter(stem)
     assert torch.equal(new[:, [2, 0]], kernel)
@@ -91,8 +93,8 @@ def test_2d_into_3d_only_where_asked_for(tmp_path: Path) -> None:
     _saved(tmp_path, _target(2))
     source, ours = open_source(tmp_path / "a.pth"), _target(3)
     with pytest.raises(TransferError, match="it is 2D, the plan is 3D"):
-        start_from(source, "RASD_CHECKPOINT", ours, build_network(ours))
-    report = start_from(source, "RASD_CHECKPOINT", ours, build_network(ours), options=FitOptions(inflate="centre"))
+        start(source, ours, build_network(ours), StartOptions(transfer="whole"))
+    report = start(source, ours, build_network(ours), StartOptions(transfer="whole", fit=FitOptions(inflate="centre")))
     assert report.share_of_parameters() == 1.0
     assert {e.reason for e in report.entries if e.action == "adapted"} == {"2D kernel to 3D by centre"}
 
@@ -101,7 +103,7 @@ def test_primus_of_another_patch_gets_interpolated_positions(tmp_path: Path) -> 
     origin = _saved(tmp_path, _primus((32, 16, 16)))
     ours = _primus((16, 16, 48), channels=2)
     network = build_network(ours)
-    report = start_from(open_source(tmp_path / "a.pth"), "RASD_CHECKPOINT", ours, network)
+    report = start(open_source(tmp_path / "a.pth"), ours, network, StartOptions(transfer="whole"))
     assert report.share_of_parameters() == 1.0
     assert {e.name: e.reason for e in report.entries if e.action == "adapted"} == {
         "eva.pos_embed": "positions interpolated, grid 4x2x2 -> 2x2x6",
@@ -116,7 +118,12 @@ def test_width_is_for_unets(tmp_path: Path) -> None:
     _saved(tmp_path, _primus((16, 16, 16)))
     ours = _primus((32, 16, 16))
     with pytest.raises(TransferError, match="width is 'pad', but the network is a Primus"):
-        start_from(open_source(tmp_path / "a.pth"), "x", ours, build_network(ours), options=FitOptions(width="pad"))
+        start(
+            open_source(tmp_path / "a.pth"),
+            ours,
+            build_network(ours),
+            StartOptions(transfer="whole", fit=FitOptions(width="pad")),
+        )
 
 
 def test_swin_with_another_window_gets_interpolated_offsets() -> None:

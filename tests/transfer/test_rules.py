@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rasd_nnu.transfer.misfit import MisfitError
-from rasd_nnu.transfer.roles import Role
+from rasd_nnu.transfer.kernels import MisfitError, Role
 from rasd_nnu.transfer.rules import Adaptation, Fitted, fit
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -167,9 +166,9 @@ def test_cropped_width_keeps_the_first_channels() -> None:
     kernel, norm = _random(6, 4, 3, 3), _random(6)
     assert torch.equal(_fit(kernel, (3, 2, 3, 3), width="crop").value, kernel[:3, :2])
     assert torch.equal(_fit(norm, (3,), width="crop").value, norm[:3])
-    with pytest.raises(MisfitError, match="which crop cannot mend"):
+    with pytest.raises(MisfitError, match="which crop cannot fix"):
         _fit(kernel, (8, 4, 3, 3), width="crop")
-    with pytest.raises(MisfitError, match="which pad cannot mend"):
+    with pytest.raises(MisfitError, match="which pad cannot fix"):
         _fit(kernel, (8, 2, 3, 3), width="pad")
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.read import open_source
 from rasd_nnu.errors import CheckpointError, TransferError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content
-from rasd_nnu.pretrain.networks import build_network
-from rasd_nnu.transfer import name_map, open_source, start_from, transfer_weights
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.transfer import StartOptions, name_map, start, transfer_weights
 from rasd_nnu.transfer.stages import match_stages, stage_octaves
 from tests.helpers import architecture, tiny_plans
 
@@ -37,7 +38,7 @@ def _target(
 def _start(tmp_path: Path, theirs: NetworkTarget, ours: NetworkTarget) -> tuple[Any, torch.nn.Module, torch.nn.Module]:
     source, network = build_network(theirs), build_network(ours)
     atomic_save(checkpoint_content(source, theirs, {}), tmp_path / "a.pth")
-    return start_from(open_source(tmp_path / "a.pth"), "RASD_CHECKPOINT", ours, network), source, network
+    return start(open_source(tmp_path / "a.pth"), ours, network, StartOptions(transfer="whole")), source, network
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.networks import build_network
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.transfer import distinct_tensors
 from tests.helpers import architecture
 

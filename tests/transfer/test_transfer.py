@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, safe_load
+from rasd_nnu.checkpoints.read import open_source
+from rasd_nnu.checkpoints.registry import Choice, checkpoint_for, default_path
 from rasd_nnu.errors import CheckpointError, TransferError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content, default_path, safe_load
-from rasd_nnu.pretrain.networks import build_network
-from rasd_nnu.transfer import checkpoint_for, distinct_tensors, open_source, start_from, transfer_weights, unwrap
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.transfer import StartOptions, distinct_tensors, start, transfer_weights, unwrap
 from tests.helpers import architecture
 
 
@@ -112,10 +114,10 @@ def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         path.parent.mkdir(exist_ok=True, parents=True)
         path.touch()
     info = {"pretrain_info": {"checkpoint_path": str(paths[1])}}
-    assert checkpoint_for(target, {}) == (paths[0], "default folder")
-    assert checkpoint_for(target, info) == (paths[1], "pretrain_info")
+    assert checkpoint_for(target, {}) == Choice(paths[0], "default folder", for_this_plan=True)
+    assert checkpoint_for(target, info) == Choice(paths[1], "pretrain_info")
     monkeypatch.setenv("RASD_CHECKPOINT", str(paths[2]))
-    assert checkpoint_for(target, info) == (paths[2], "RASD_CHECKPOINT")
+    assert checkpoint_for(target, info) == Choice(paths[2], "RASD_CHECKPOINT")
     monkeypatch.setenv("RASD_CHECKPOINT", str(tmp_path / "absent.pth"))
     with pytest.raises(CheckpointError, match=r"absent.pth \(named by RASD_CHECKPOINT\) does not exist"):
         checkpoint_for(target, info)
@@ -133,7 +135,13 @@ def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_default_checkpoint_of_earlier_plans_is_refused(tmp_path: Path, other: NetworkTarget, message: str) -> None:
     _write(tmp_path / "a.pth", other)
     with pytest.raises(TransferError, match=f"{message}.*rasd_nnu pretrain --dataset 901 -c 3d_fullres"):
-        start_from(open_source(tmp_path / "a.pth"), "default folder", _target(), build_network(_target()))
+        start(
+            open_source(tmp_path / "a.pth"),
+            _target(),
+            build_network(_target()),
+            StartOptions(transfer="whole"),
+            for_this_plan=True,
+        )
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:

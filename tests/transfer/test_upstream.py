@@ -8,11 +8,12 @@ import pytest
 import torch
 from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
+from rasd_nnu.checkpoints.read import open_source
 from rasd_nnu.errors import TransferError
-from rasd_nnu.nnunet import NetworkTarget
-from rasd_nnu.pretrain.checkpoint import atomic_save, checkpoint_content
-from rasd_nnu.pretrain.networks import build_network
-from rasd_nnu.transfer import TransferReport, open_source, start_from
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.transfer import StartOptions, TransferReport, start
 from tests.helpers import architecture
 
 
@@ -30,7 +31,7 @@ def _start(tmp_path: Path, theirs: NetworkTarget, ours: NetworkTarget) -> Transf
     atomic_save(checkpoint_content(build_network(theirs), theirs, {}), path)
     with pytest.raises(AssertionError, match="is not the same"):
         load_pretrained_weights(network, str(path))
-    return start_from(open_source(path), "RASD_CHECKPOINT", ours, network)
+    return start(open_source(path), ours, network, StartOptions(transfer="whole"))
 
 
 def test_2760_transposed_convolution_of_another_stride(tmp_path: Path) -> None:
@@ -66,6 +67,6 @@ def test_batch_norm_into_instance_norm_keeps_scale_and_shift(tmp_path: Path) -> 
     scale = "encoder.stages.0.0.convs.0.norm.weight"
     torch.nn.init.normal_(origin.get_parameter(scale))
     atomic_save(checkpoint_content(origin, theirs, {}), tmp_path / "a.pth")
-    report = start_from(open_source(tmp_path / "a.pth"), "RASD_CHECKPOINT", ours, network)
+    report = start(open_source(tmp_path / "a.pth"), ours, network, StartOptions(transfer="whole"))
     assert report.share_of_parameters() == 1.0
     assert torch.equal(network.get_parameter(scale), origin.get_parameter(scale))

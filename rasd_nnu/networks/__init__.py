@@ -1,0 +1,1 @@
+"""Networks, all through nnU-Net's own description of an architecture."""

@@ -1,0 +1,50 @@
+"""Networks to pre-train, built as nnU-Net builds them."""
+
+from __future__ import annotations
+
+import inspect
+import pydoc
+
+from torch import nn
+
+from rasd_nnu.nnunet.plans import NetworkTarget
+
+#: Channels of the dense features that the objective works on: 32 in the paper's Swin UNETR, and the width of
+#: nnU-Net's last decoder stage.
+FEATURE_CHANNELS = 32
+
+
+def build_network(target: NetworkTarget, feature_channels: int = FEATURE_CHANNELS) -> nn.Module:
+    """Build the network of ``target`` with a feature head in place of the segmentation head.
+
+    Args:
+        target: The described network.
+        feature_channels: Channels of the output.
+
+    Returns:
+        A module that maps ``(B, input_channels, *patch_size)`` to ``(B, feature_channels, *patch_size)``.
+        Deep-supervision heads, which get no gradient here, are frozen: several processes would wait for it.
+    """
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    name = target.architecture["network_class_name"]
+    network: nn.Module = get_network_from_plans(
+        name,
+        target.architecture["arch_kwargs"],
+        target.architecture["_kw_requires_import"],
+        target.input_channels,
+        feature_channels,
+        allow_init=True,
+        deep_supervision=False if _has_deep_supervision(name) else None,  # None: the argument is left out
+    )
+    heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
+    if heads is not None:
+        for head in heads[:-1]:
+            head.requires_grad_(False)
+    return network
+
+
+def _has_deep_supervision(class_name: str) -> bool:
+    """Tell whether a network's constructor takes ``deep_supervision``; nnU-Net finds moved classes by itself."""
+    found = pydoc.locate(class_name)
+    return found is None or "deep_supervision" in inspect.signature(found).parameters  # type: ignore[arg-type]

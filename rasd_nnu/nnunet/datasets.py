@@ -1,0 +1,40 @@
+"""nnU-Net's data sets: ids and full names."""
+
+from __future__ import annotations
+
+from rasd_nnu.errors import PlansError, did_you_mean
+from rasd_nnu.nnunet.env import NNUNET_FOLDERS, nnunet_folder
+
+
+def dataset_id(name: str) -> int:
+    """Return the id in a full name.
+
+    Example:
+        >>> dataset_id("Dataset004_Hippocampus")
+        4
+    """
+    return int(name[7:10])
+
+
+def dataset_name(dataset: str | int) -> str:
+    """Turn ``4``, ``"4"`` or ``"Dataset004_Hippocampus"`` into the full name of an existing data set.
+
+    Raises:
+        PlansError: If no data set, or more than one, has this id or name.
+    """
+    folders = [nnunet_folder(variable) for variable in NNUNET_FOLDERS]
+    known = sorted({p.name for f in folders if f.is_dir() for p in f.glob("Dataset[0-9][0-9][0-9]_*") if p.is_dir()})
+    text = str(dataset)
+    if text.isascii() and text.isdigit():
+        matches = [name for name in known if name.startswith(f"Dataset{text.lstrip('0'):0>3}_")]
+    else:
+        matches = [name for name in known if name == text]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise PlansError(f"data set id {text} is ambiguous: {', '.join(matches)}. Rename or remove all but one.")
+    raise PlansError(
+        f"no data set {text[:80]!r} in nnUNet_raw, nnUNet_preprocessed or nnUNet_results "
+        f"(found: {', '.join(known) or 'none'}).{did_you_mean(text[:80], known)} "
+        "Prepare one with `rasd_nnu tasks prepare` or convert your own to nnU-Net's raw format."
+    )

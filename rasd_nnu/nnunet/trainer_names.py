@@ -1,0 +1,86 @@
+"""The grammar of the trainers' names, which carry all that tells one run from another.
+
+nnU-Net names a run's folder by the trainer's class and passes no options on to it, so that the arm, the length
+and the seed have to be in the name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: Name of an arm that was registered with `rasd_nnu arms add`. It becomes part of a trainer's name, and has no
+#: underscore so that it ends where the next part begins.
+ARM_NAME = r"[A-Za-z0-9]+"
+
+#: Arms that are not registered: from the checkpoint of `rasd_nnu pretrain`, and from random weights.
+RESERVED_ARMS = ("rasd", "scratch")
+
+#: Options of the recipe that say what is transferred from a checkpoint and how, not how the run goes on: arms with and
+#: without a checkpoint may differ in them.
+TRANSFER_OPTIONS = ("transfer", "require", "width", "inflate", "channels")
+
+GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_from<name>][_<N>epochs][_<M>iters][_seed<K>]"
+
+_PATTERN = re.compile(
+    r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<scratch>scratch)|_from(?P<name>" + ARM_NAME + r"))?"
+    r"(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
+)
+
+
+@dataclass(frozen=True)
+class TrainerName:
+    """What a trainer's name says.
+
+    Args:
+        arm: ``rasd`` (starts from the checkpoint), ``scratch`` (starts from random weights), or the name of a
+            registered arm (starts from other people's weights).
+        epochs: Number of epochs, or None for nnU-Net's 1000.
+        iters: Training iterations an epoch, or None for nnU-Net's 250.
+        seed: Seed of both the initialisation and the data, or None for none.
+        network: ``SwinUNETR``, ``SwinUNETRv1``, or None for the planned network.
+
+    Example:
+        >>> parse_name("RaSDTrainer_scratch_50epochs_seed1")
+        TrainerName(arm='scratch', epochs=50, iters=None, seed=1, network=None)
+        >>> str(TrainerName(arm="rasd", epochs=50, seed=1))
+        'RaSDTrainer_50epochs_seed1'
+    """
+
+    arm: str = "rasd"
+    epochs: int | None = None
+    iters: int | None = None
+    seed: int | None = None
+    network: str | None = None
+
+    def __str__(self) -> str:
+        """Return the class name."""
+        return (
+            "RaSDTrainer"
+            + (f"_{self.network}" if self.network is not None else "")
+            + self._arm_part()
+            + (f"_{self.epochs}epochs" if self.epochs is not None else "")
+            + (f"_{self.iters}iters" if self.iters is not None else "")
+            + (f"_seed{self.seed}" if self.seed is not None else "")
+        )
+
+    def _arm_part(self) -> str:
+        if self.arm in RESERVED_ARMS:
+            return "_scratch" if self.arm == "scratch" else ""
+        return f"_from{self.arm}"
+
+
+def parse_name(name: str) -> TrainerName | None:
+    """Return what ``name`` says, or None if it does not follow `GRAMMAR`."""
+    match = _PATTERN.fullmatch(name)
+    if match is None:
+        return None
+
+    def number(group: str) -> int | None:
+        return int(match[group]) if match[group] else None
+
+    arm = match["scratch"] or match["name"] or "rasd"
+    if match["name"] in RESERVED_ARMS:
+        return None
+    network = match["network"].removeprefix("_") if match["network"] else None
+    return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network)

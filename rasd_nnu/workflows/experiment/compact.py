@@ -1,0 +1,40 @@
+"""A small twin of a planned configuration, for machines without a GPU."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from rasd_nnu.files import write_text
+from rasd_nnu.nnunet.plans import target_from_plans
+
+
+def add_compact(
+    plans_file: Path, dataset_json: dict[str, Any], configuration: str, base_features: int = 8, batch_size: int = 2
+) -> str:
+    """Add ``<configuration>_compact`` to a plans file: the same topology, patch and data with fewer features.
+
+    Args:
+        plans_file: Plans as nnU-Net wrote them.
+        dataset_json: Content of ``dataset.json``.
+        configuration: The planned configuration, which the new one inherits from.
+        base_features: Features of the first stage, doubled at each further one, 320 at most.
+        batch_size: Batch size of the new configuration.
+
+    Returns:
+        The name of the new configuration.
+    """
+    plans = json.loads(plans_file.read_text())
+    architecture = copy.deepcopy(target_from_plans(plans, dataset_json, configuration).architecture)
+    stages = architecture["arch_kwargs"]["n_stages"]
+    architecture["arch_kwargs"]["features_per_stage"] = [min(base_features * 2**i, 320) for i in range(stages)]
+    name = f"{configuration}_compact"
+    plans["configurations"][name] = {
+        "inherits_from": configuration,
+        "batch_size": batch_size,
+        "architecture": architecture,
+    }
+    write_text(plans_file, json.dumps(plans, indent=4))
+    return name
