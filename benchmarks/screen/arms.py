@@ -1,0 +1,38 @@
+"""The arms of the screen."""
+
+from __future__ import annotations
+
+from recipe import Arm, RegionsConfig, RenewConfig, Start
+
+_LATE = {"share": 0.5, "begin": 0.3, "end": 0.85}
+_EARLY = {"share": 0.5, "begin": 0.0, "end": 0.85}
+_ALWAYS = {"share": 0.5, "begin": 0.0, "end": 1.0, "falling": False}
+_ALIKE = {"alike": 1.0}
+_BLIND = RegionsConfig(merge=1.0)
+_HALF = RegionsConfig(merge=0.5, divide=0.3)
+
+ARMS = {
+    arm.name: arm
+    for arm in (
+        Arm("scratch"),
+        *(
+            Arm(f"{kind}_{when}", mix=RenewConfig(kind=kind, **schedule))
+            for kind in ("curve", "convolution", "shift", "random")
+            for when, schedule in (("late", _LATE), ("early", _EARLY), ("always", _ALWAYS))
+        ),
+        Arm("shift_alike_late", mix=RenewConfig(kind="shift", **_LATE, **_ALIKE)),
+        Arm("shift_blind_late", mix=RenewConfig(kind="shift", **_LATE, regions=_BLIND)),
+        Arm("shift_half_late", mix=RenewConfig(kind="shift", **_LATE, regions=_HALF)),
+        Arm("random_alike_late", mix=RenewConfig(kind="random", **_LATE, **_ALIKE)),
+        Arm("random_blind_late", mix=RenewConfig(kind="random", **_LATE, regions=_BLIND)),
+        Arm("random_half_late", mix=RenewConfig(kind="random", **_LATE, regions=_HALF)),
+        Arm("random_blend_late", mix=RenewConfig(kind="random", **_LATE, blend=(0.0, 1.0))),
+        Arm("warp", warp=0.5),
+        *(
+            Arm(f"{maps}_{part}_{steps}", start=Start(maps, steps, part))
+            for maps in ("fields", "cases")
+            for part in ("whole", "encoder")
+            for steps in (300, 600, 1200)
+        ),
+    )
+}
