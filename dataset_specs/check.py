@@ -1,122 +1,123 @@
-"""Check every case of a source before anything is written."""
+"""Say what a source holds and what is missing, before any work."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
-
+from rasd_nnu.dataset_specs.convert import convert
+from rasd_nnu.dataset_specs.layouts.find import find_cases, release_folder
+from rasd_nnu.dataset_specs.layouts.index import FileIndex
 from rasd_nnu.dataset_specs.schema import DatasetSpec
+from rasd_nnu.dataset_specs.schema.annotation import Classes
+from rasd_nnu.dataset_specs.schema.layout import ArraysLayout, DecathlonLayout, FilesLayout
 from rasd_nnu.dataset_specs.source import SourceCase
-from rasd_nnu.dataset_specs.voxels import read_nifti, unknown_values
+from rasd_nnu.dataset_specs.splits import plan_split
 from rasd_nnu.errors import DatasetError
 
-SHOWN = 5
-# Larger than the rounding of headers that went through float32 quaternions, smaller than what shifts a label.
-TOLERANCE_VOX = 0.1
-TOLERANCE_SPACING = 1e-3
-
-Track = Callable[[Sequence[SourceCase], str], Iterable[SourceCase]]
+Track = Callable[[Sequence[SourceCase], int, str], Iterable[SourceCase]]
 
 
-def untracked(cases: Sequence[SourceCase], description: str) -> Iterable[SourceCase]:
-    """Go through the cases without showing progress; `description` says what is being done."""
+def untracked(cases: Sequence[SourceCase], total: int, description: str) -> Iterable[SourceCase]:
+    """Go through the cases without showing progress."""
     return cases
 
 
-def check_cases(spec: DatasetSpec, cases: Sequence[SourceCase], track: Track = untracked) -> None:
-    """Check files, grids, voxel values and labels of all cases.
+@dataclass
+class CheckReport:
+    """What a check found.
 
     Args:
-        spec: Gives the channels, labels and group rule that the cases must fit.
-        cases: Cases of the source.
-        track: Wraps the loop, to show progress.
-
-    Raises:
-        DatasetError: One or more cases are unusable; names up to five of them and their total.
+        found: What is there, one line each.
+        problems: What makes the source unusable, one line each; empty where `prepare` will work.
+        warnings: What is not as the full release or cannot be checked, one line each.
     """
-    problems = []
-    for case in track(cases, "check"):
-        problem = find_problem(spec, case)
-        if problem:
-            problems.append(f"{case.case}: {problem}")
-    if problems:
-        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise DatasetError(
-            f"{len(problems)} of {len(cases)} cases of {spec.key} are unusable: {'; '.join(problems[:SHOWN])}"
-            f"{more}. Mend these files or take the cases out of the list; nothing was written."
-        )
+
+    found: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-def find_problem(spec: DatasetSpec, case: SourceCase) -> str | None:
-    """Return what makes one case unusable in a few words, or None."""
-    for role, file in (("image", case.image), ("label", case.label)):
-        if not file.is_file():
-            return f"{role} {file.parent.name}/{file.name} is missing"
+def check(spec: DatasetSpec, source: Path, voxels: bool = False, track: Track = untracked) -> CheckReport:
+    """Look at a source without writing anything.
+
+    Args:
+        spec: The task.
+        source: The unpacked release, or the folder above it.
+        voxels: Also read and convert every case, as `prepare` would.
+        track: Wraps the loop over the cases, to show progress.
+    """
+    report = CheckReport()
     try:
-        spec.group.group_of(case.case)
-        image, image_voxels = read_nifti(case.image)
-        label, label_voxels = read_nifti(case.label)
+        _survey(spec, release_folder(spec, source), report)
+        cases = find_cases(spec, source)
     except DatasetError as error:
-        return str(error)
-    return (
-        _channel_problem(spec, image_voxels)
-        or _grid_problem(image, label)
-        or _finite_problem("image", image_voxels)
-        or _finite_problem("label", label_voxels)
-        or _label_problem(spec, label_voxels)
-    )
+        report.problems.append(str(error))
+        return report
+    _count(spec, cases, report)
+    _splits(spec, cases, report)
+    for case in track(cases, len(cases), "check") if voxels else ():
+        try:
+            convert(spec, case)
+        except DatasetError as error:
+            report.problems.append(f"{case.case}: {error}")
+    if not voxels:
+        report.warnings.append("voxels and annotations were not read; --voxels does that")
+    if spec.downloads and not all(download.known_hash for download in spec.downloads):
+        report.warnings.append("no checksum of the official archives is known, so a changed release goes unnoticed")
+    return report
 
 
-def _channel_problem(spec: DatasetSpec, voxels: np.ndarray) -> str | None:
-    if voxels.ndim not in (3, 4):
-        return f"image has {voxels.ndim} axes, expected 3 (or 4 with the channels last)"
-    channels = voxels.shape[3] if voxels.ndim == 4 else 1
-    if channels != len(spec.channels):
-        return f"image has {channels} channel(s), expected {len(spec.channels)}: {', '.join(spec.channels)}"
-    return None
+def _survey(spec: DatasetSpec, root: Path, report: CheckReport) -> None:
+    """Count what fits each pattern, so that a missing part shows at a glance."""
+    if isinstance(spec.layout, DecathlonLayout):
+        return
+    index = FileIndex.of(root)
+    report.found.append(f"{root}: {len(index.files)} files")
+    for what, pattern in _patterns(spec):
+        report.found.append(f"{len(index.find(pattern)):>7} {what} {pattern}")
 
 
-def _grid_problem(image: Any, label: Any) -> str | None:  # nibabel has no types
-    if image.shape[:3] != label.shape:
-        return f"image has shape {tuple(image.shape[:3])} but label {tuple(label.shape)}"
-    spacing, other = (np.asarray(file.header.get_zooms()[:3], dtype=float) for file in (image, label))
-    if not np.allclose(spacing, other, rtol=TOLERANCE_SPACING, atol=0):
-        return f"image has spacing {_mm(spacing)} mm but label {_mm(other)} mm"
-    apart = _corner_distance_mm(image.affine, label.affine, image.shape[:3])
-    if not apart <= TOLERANCE_VOX * spacing.min():  # also refuses NaN
-        return f"image and label have different affines, corners are up to {apart:.3g} mm apart"
-    return None
+def _patterns(spec: DatasetSpec) -> list[tuple[str, str]]:
+    layout = spec.layout
+    patterns: list[tuple[str, str]] = []
+    if isinstance(layout, FilesLayout):
+        patterns += [("images", pattern) for pattern in layout.images]
+        patterns += [("tables", table.file) for table in layout.tables]
+    elif isinstance(layout, ArraysLayout):
+        patterns.append(("containers", layout.file))
+    elif not isinstance(layout, DecathlonLayout):
+        patterns += [("tables", layout.table), ("images", layout.image)]
+    annotation = spec.annotation
+    if not isinstance(annotation, Classes) and annotation.file:
+        patterns.append(("annotations", annotation.file))
+    return patterns
 
 
-def _corner_distance_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> float:
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij")).reshape(3, -1)
-    homogeneous = np.vstack([corners, np.ones(corners.shape[1])])
-    return float(np.linalg.norm(((a - b) @ homogeneous)[:3], axis=0).max())
+def _count(spec: DatasetSpec, cases: Sequence[SourceCase], report: CheckReport) -> None:
+    groups = {spec.group.group_of(case.case, case.fields) for case in cases}
+    expected = spec.layout.cases
+    of_all = f" of {expected}" if expected else ""
+    report.found.append(f"{len(cases)}{of_all} cases with their annotation, in {len(groups)} groups")
+    if expected and len(cases) != expected:
+        report.warnings.append(f"the official release has {expected} cases, the source {len(cases)}")
+    for column, labels in spec.class_columns.items():
+        counts = Counter(case.classes[column] for case in cases)
+        listed = ", ".join(f"{name} {counts[value]}" for name, value in labels.items())
+        report.found.append(f"{column}: {listed}")
 
 
-def _mm(spacing: np.ndarray) -> str:
-    return "x".join(f"{value:.4g}" for value in spacing)
-
-
-def _finite_problem(role: str, voxels: np.ndarray) -> str | None:
-    if np.issubdtype(voxels.dtype, np.floating):
-        count = int(voxels.size - np.isfinite(voxels).sum())
-        if count:
-            return f"{role} has {count} NaN or infinite voxel(s)"
-    return None
-
-
-def _label_problem(spec: DatasetSpec, voxels: np.ndarray) -> str | None:
-    if spec.label_mapping and spec.label_mapping.values is not None:
-        allowed = frozenset(spec.label_mapping.values)
-    elif spec.label_mapping:
-        return None  # a threshold takes every value
-    else:
-        allowed = spec.label_values
-    unknown = unknown_values(voxels, allowed)
-    if unknown:
-        listed = ", ".join(f"{value:g}" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        return f"label has the value(s) {listed} outside the spec's {sorted(allowed)}"
-    return None
+def _splits(spec: DatasetSpec, cases: Sequence[SourceCase], report: CheckReport) -> None:
+    try:
+        plan = plan_split(spec, cases)
+        report.found.append(f"default split: {len(plan.folds)} folds by group")
+        report.warnings += plan.warnings
+        if spec.split.paper and spec.split.paper.valid is not None:
+            paper = plan_split(spec, cases, "paper")
+            sides = Counter(paper.sides.values())
+            report.found.append("paper's split: " + ", ".join(f"{side} {n}" for side, n in sorted(sides.items())))
+            report.warnings += [f"--split paper: {text}" for text in paper.warnings]
+    except DatasetError as error:
+        report.warnings.append(str(error))

@@ -37,6 +37,8 @@ def download_release(spec: DatasetSpec, cache: Path | None = None, retries: int 
     folder = (cache or download_folder()) / spec.key
     parts = [_part(download, folder, retries) for download in spec.downloads]
     with_release = [part for part in parts if (part / spec.layout.folder).is_dir()]
+    if not with_release and len(parts) > 1:
+        return folder  # the parts lie side by side; patterns of such specs begin with **/
     if not with_release:
         raise DatasetError(
             f"the download of {spec.key} holds no folder {spec.layout.folder} (looked in {folder}). The release "

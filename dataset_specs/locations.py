@@ -30,6 +30,26 @@ def download_folder() -> Path:
     return Path(cache).expanduser() / "downloads"
 
 
+def own_specs_folder() -> Path | None:
+    """Return the folder that ``RASD_SPECS`` names, with the user's own specs, or None where it is unset.
+
+    Raises:
+        SetupError: It is set but is not a folder.
+    """
+    value = os.environ.get("RASD_SPECS")
+    if not value:
+        return None
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise SetupError(f"RASD_SPECS={value} is not a folder; set it to one that holds specs, or unset it.")
+    return folder
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def find_source(spec: DatasetSpec) -> Path | None:
     """Return the unpacked official release under ``RASD_DATA``, or None where it is not there.
 

@@ -117,6 +117,7 @@ def _write_case(folder: Path, index: int, seed: int) -> CaseRecord:
         sha256=sha256_of(image_file),
         label_source=f"phantom seed {seed} case {index}",
         label_sha256=sha256_of(label_file),
+        image=image_file.relative_to(folder).as_posix(),
     )
 
 

@@ -1,34 +1,36 @@
-"""Turn an official release into a data set of nnU-Net's raw format."""
+"""Turn an official release into a data set of nnU-Net's raw format: in parallel, resumable, complete or not at all."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-
-from rasd_nnu.dataset_specs.check import Track, check_cases, untracked
-from rasd_nnu.dataset_specs.decathlon import find_cases as find_decathlon_cases
 from rasd_nnu.dataset_specs.download import download_release
+from rasd_nnu.dataset_specs.journal import Journal, fingerprint_of, signature_of
+from rasd_nnu.dataset_specs.layouts.find import find_cases, release_folder
 from rasd_nnu.dataset_specs.locations import find_source
 from rasd_nnu.dataset_specs.raw_dataset import (
     CaseRecord,
     PreparedDataset,
-    check_target,
-    new_dataset,
-    sha256_of,
-    write_tables,
+    boxes_table,
+    check_id_is_free,
+    move_into_place,
+    write_all_tables,
 )
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.dataset_specs.source import SourceCase
-from rasd_nnu.dataset_specs.voxels import map_labels, read_nifti
+from rasd_nnu.dataset_specs.splits import Kind, SplitPlan, plan_split
+from rasd_nnu.dataset_specs.workers import Outcome, convert_all
 from rasd_nnu.errors import DatasetError
 
-# Layout kind -> function that lists the cases of a source folder.
-READERS: dict[str, Callable[[DatasetSpec, Path], list[SourceCase]]] = {"decathlon": find_decathlon_cases}
+SHOWN = 5
+Track = Callable[[Iterable[Outcome], int, str], Iterable[Outcome]]
+
+
+def untracked(outcomes: Iterable[Outcome], total: int, description: str) -> Iterable[Outcome]:
+    """Go through the outcomes without showing progress."""
+    return outcomes
 
 
 def prepare(
@@ -38,8 +40,15 @@ def prepare(
     overwrite: bool = False,
     num_cases: int | None = None,
     track: Track = untracked,
+    *,
+    split: Kind = "default",
+    workers: int = 1,
 ) -> PreparedDataset:
-    """Check a release and write it as ``raw/DatasetNNN_Name``.
+    """Convert a release to ``raw/DatasetNNN_Name``.
+
+    The new data set grows in the hidden folder ``raw/.DatasetNNN_Name.partial`` and is renamed when it is complete.
+    After an interruption the same call goes on with what is missing there. A data set that is complete and up to date
+    is left alone; only its split is changed where another one is asked for.
 
     Args:
         spec: The task.
@@ -47,30 +56,45 @@ def prepare(
         raw: nnU-Net's ``nnUNet_raw``.
         overwrite: Replace an existing data set, after the new one is complete.
         num_cases: Take only the first so many cases in the order of their ids.
-        track: Wraps the loops over the cases, to show progress.
+        track: Wraps the loop over the outcomes, to show progress.
+        split: ``default`` (by patient) or ``paper``.
+        workers: Processes that convert.
 
     Returns:
         The folder, its cases and warnings.
 
     Raises:
-        DatasetError: The target exists, or the source is not as the spec says. Nothing is written then.
+        DatasetError: The target is another data set, or cases are unusable: they are named, all others are kept.
     """
     target = raw / spec.dataset_name
-    check_target(target, overwrite)
-    source = _release_folder(spec, source or find_source(spec) or download_release(spec))
-    found = READERS[spec.layout.kind](spec, source)
+    check_id_is_free(target)
+    source = release_folder(spec, source or find_source(spec) or download_release(spec))
+    found = find_cases(spec, source)
     cases = _first(found, num_cases)
-    check_cases(spec, cases, track)
-    with new_dataset(target, overwrite) as folder:
-        records = [_convert(spec, case, source, folder) for case in track(cases, "convert")]
-        write_tables(folder, _dataset_json(spec, len(records)), records, spec.split.folds, spec.split.seed)
-    return PreparedDataset(target, tuple(case.case for case in cases), _warnings(spec, len(found)))
-
-
-def _release_folder(spec: DatasetSpec, source: Path) -> Path:
-    """Accept the folder of the release itself or the one above it."""
-    inner = source / spec.layout.folder
-    return inner if inner.is_dir() else source
+    plan = plan_split(spec, cases, split)
+    cases = [case for case in cases if case.case in plan.sides]
+    fingerprint = fingerprint_of(spec)
+    signatures = {case.case: signature_of(fingerprint, case) for case in cases}
+    existing = target.exists() and not overwrite
+    folder = target if existing else raw / f".{spec.dataset_name}.partial"
+    journal = Journal(folder)
+    todo = [case for case in cases if not journal.has(case.case, signatures[case.case])]
+    try:
+        if existing:
+            _check_is_ours(target, journal, todo, cases)
+        else:
+            _start(folder, journal, signatures)
+            outcomes = convert_all(spec, todo, folder, plan.sides, workers)
+            _collect(spec, track(outcomes, len(todo), "convert"), journal, signatures, len(cases))
+        _put_on_sides(journal, plan)
+        journal.keep_only(signatures)
+        _write_tables(spec, source, cases, plan, journal)
+        if not existing:
+            move_into_place(folder, target)
+    except OSError as error:
+        raise DatasetError(f"cannot write {folder}: {error.strerror or error}; what was converted is kept.") from error
+    warnings = (*plan.warnings, *_warnings(spec, len(found), journal))
+    return PreparedDataset(target, tuple(case.case for case in cases), warnings, len(todo))
 
 
 def _first(cases: list[SourceCase], num_cases: int | None) -> list[SourceCase]:
@@ -81,61 +105,117 @@ def _first(cases: list[SourceCase], num_cases: int | None) -> list[SourceCase]:
     return cases[:num_cases]
 
 
-def _warnings(spec: DatasetSpec, found: int) -> tuple[str, ...]:
-    if found == spec.layout.cases:
-        return ()
-    return (f"the source lists {found} cases, the official release has {spec.layout.cases}",)
+def _check_is_ours(target: Path, journal: Journal, todo: Sequence[SourceCase], cases: Sequence[SourceCase]) -> None:
+    if not journal.entries:
+        raise DatasetError(f"{target} exists and was not made by this program; give --overwrite to replace it.")
+    gone = sorted(set(journal.entries) - {case.case for case in cases})
+    if todo or gone:
+        example = todo[0].case if todo else gone[0]
+        raise DatasetError(
+            f"{target} exists but was made from other files or another spec: {len(todo)} case(s) are new or changed "
+            f"and {len(gone)} are gone, such as {example}. Give --overwrite to replace it."
+        )
 
 
-def _dataset_json(spec: DatasetSpec, cases: int) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "channel_names": {str(index): name for index, name in enumerate(spec.channels)},
-        "labels": spec.labels,
-        "numTraining": cases,
-        "file_ending": ".nii.gz",
-        "name": spec.name,
-        "description": spec.title,
-        "licence": spec.licence,
-        "reference": spec.homepage,
-        "citation": list(spec.citation),
-        "converted_by": f"rasd_nnu, spec {spec.key}",
-    }
-    if spec.regions_class_order is not None:
-        content["regions_class_order"] = spec.regions_class_order
-    return content
+def _start(folder: Path, journal: Journal, signatures: Mapping[str, str]) -> None:
+    """Make the folders; remove what a killed run left half written, and cases that have changed since."""
+    for name in ("imagesTr", "labelsTr"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    journal.keep_only(signatures)
 
 
-def _convert(spec: DatasetSpec, case: SourceCase, source: Path, folder: Path) -> CaseRecord:
-    _convert_image(case, folder / "imagesTr")
-    _convert_label(spec, case, folder / "labelsTr" / f"{case.case}.nii.gz")
+def _collect(
+    spec: DatasetSpec, outcomes: Iterable[Outcome], journal: Journal, signatures: Mapping[str, str], total: int
+) -> None:
+    """Note every converted case; at the end name the unusable ones."""
+    problems = []
+    for outcome in outcomes:
+        if outcome.problem:
+            problems.append(f"{outcome.case}: {outcome.problem}")
+        else:
+            journal.add(outcome.case, signatures[outcome.case], dict(outcome.result))
+    if problems:
+        problems.sort()
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise DatasetError(
+            f"{len(problems)} of {total} cases of {spec.key} are unusable: {'; '.join(problems[:SHOWN])}{more}. "
+            "Correct these files or take the cases out of the source and run the same command again; the cases that "
+            "were converted are kept and no data set was written."
+        )
+
+
+def _put_on_sides(journal: Journal, plan: SplitPlan) -> None:
+    """Move files between the training and the test folders where another split was asked for."""
+    for case, side in plan.sides.items():
+        entry = journal.entries[case]
+        wanted = [_on_side(name, side) for name in entry["files"]]
+        for old, new in zip(entry["files"], wanted, strict=True):
+            if old != new:
+                (journal.folder / new).parent.mkdir(exist_ok=True)
+                (journal.folder / old).replace(journal.folder / new)
+        if wanted != entry["files"]:
+            rest = {key: value for key, value in entry.items() if key not in ("case", "signature", "files")}
+            journal.add(case, entry["signature"], {"files": wanted, **rest})
+
+
+def _on_side(name: str, side: str) -> str:
+    folder, _, file = name.partition("/")
+    return f"{folder[:-2]}{'Ts' if side == 'test' else 'Tr'}/{file}"
+
+
+def _write_tables(
+    spec: DatasetSpec, source: Path, cases: Sequence[SourceCase], plan: SplitPlan, journal: Journal
+) -> None:
+    records = [_record(source, case, plan, journal.entries[case.case]) for case in cases]
+    boxes = None
+    if spec.task == "detection":
+        labels = {name: value for name, value in spec.labels.items() if isinstance(value, int)}
+        sizes = [(record, *journal.entries[record.case]["size"]) for record in records]
+        boxes = boxes_table(labels, sizes, {case: entry["boxes"] for case, entry in journal.entries.items()})
+    training = sum(side != "test" for side in plan.sides.values())
+    write_all_tables(journal.folder, _dataset_json(spec, training, plan), records, plan.folds, boxes)
+
+
+def _record(source: Path, case: SourceCase, plan: SplitPlan, entry: Mapping[str, Any]) -> CaseRecord:
     return CaseRecord(
         case=case.case,
-        group=spec.group.group_of(case.case),
-        split="train",
-        source=case.image.relative_to(source).as_posix(),
-        sha256=sha256_of(case.image),
-        label_source=case.label.relative_to(source).as_posix(),
-        label_sha256=sha256_of(case.label),
+        group=plan.groups[case.case],
+        split=plan.sides[case.case],
+        source=case.images[0].path.relative_to(source).as_posix(),
+        sha256=entry["sha256"],
+        label_source=case.truth[0][1].path.relative_to(source).as_posix() if case.truth else "",
+        label_sha256=entry["label_sha256"],
+        image=entry["files"][0],
+        classes=case.classes,
     )
 
 
-def _convert_image(case: SourceCase, folder: Path) -> None:
-    """Copy a 3D image; split a 4D one into one file a channel."""
-    image: Any = nib.load(case.image)
-    if len(image.shape) == 3:
-        shutil.copyfile(case.image, folder / f"{case.case}_0000.nii.gz")
-        return
-    for channel in range(image.shape[3]):
-        nib.save(image.slicer[..., channel], folder / f"{case.case}_{channel:04d}.nii.gz")
+def _dataset_json(spec: DatasetSpec, training: int, plan: SplitPlan) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "channel_names": {str(index): name for index, name in enumerate(spec.channels)},
+        "labels": spec.labels,
+        "numTraining": training,
+        "file_ending": spec.file_ending,
+        "name": spec.name,
+        "description": spec.title,
+        "licence": spec.licence or f"unknown: {spec.unknown['licence']}",
+        "reference": spec.homepage,
+        "citation": [str(citation) for citation in spec.citation],
+        "converted_by": f"rasd_nnu, spec {spec.key}, split {plan.kind}",
+    }
+    if spec.regions_class_order is not None:
+        content["regions_class_order"] = spec.regions_class_order
+    if spec.task != "segmentation":
+        content["task"] = spec.task
+    if spec.class_columns:
+        content["classes"] = spec.class_columns
+    return content
 
 
-def _convert_label(spec: DatasetSpec, case: SourceCase, target: Path) -> None:
-    """Copy a label map; rewrite it as uint8 where its values are mapped or its type is not integer."""
-    label, voxels = read_nifti(case.label)
-    if spec.label_mapping is None and np.issubdtype(voxels.dtype, np.integer):
-        shutil.copyfile(case.label, target)
-        return
-    mapped = map_labels(voxels, spec.label_mapping).astype(np.uint8)
-    header = label.header.copy()
-    header.set_data_dtype(np.uint8)
-    nib.save(nib.Nifti1Image(mapped, label.affine, header), target)
+def _warnings(spec: DatasetSpec, found: int, journal: Journal) -> Iterator[str]:
+    expected = spec.layout.cases
+    if expected is not None and found != expected:
+        yield f"the source lists {found} cases, the official release has {expected}"
+    dropped = sum(entry["dropped"] for entry in journal.entries.values())
+    if dropped:
+        yield f"{dropped} box(es) lay outside their image or covered nothing and were left out"

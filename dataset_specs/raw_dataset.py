@@ -1,21 +1,27 @@
-"""Write a data set of nnU-Net's raw format: atomically, with grouped splits and a table of cases."""
+"""The tables of a prepared data set: ``dataset.json``, ``splits_final.json``, ``cases.csv`` and ``boxes.json``."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.utilities.crossval_split import generate_crossval_split
-
+from rasd_nnu.dataset_specs.splits import Fold, grouped_folds
 from rasd_nnu.errors import DatasetError
+from rasd_nnu.files import write_text
+
+BOX_CONVENTION = (
+    "bbox = [left, top, width, height] in pixels of the written image, counted from 0 at the outer edge of the first "
+    "pixel: pixel i covers [i, i + 1), so a box around columns 3 to 5 has left 3 and width 3"
+)
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,13 @@ class CaseRecord:
     Args:
         case: Identifier in nnU-Net.
         group: Patient or other unit that no split parts.
-        split: ``train`` where a label is given (the folds are in ``splits_final.json``).
+        split: ``train``, ``valid`` (the paper's split only) or ``test``; folds are in ``splits_final.json``.
         source: Image file, relative to the source folder.
         sha256: Checksum of that file.
-        label_source: Label file, relative to the source folder.
+        label_source: Annotation file, relative to the source folder; empty where the class is in a table or path.
         label_sha256: Checksum of that file.
+        image: First image file of the case, relative to the data set; further channels end in ``_0001`` and so on.
+        classes: Column -> class, of classification tasks.
     """
 
     case: str
@@ -37,8 +45,10 @@ class CaseRecord:
     split: str
     source: str
     sha256: str
-    label_source: str
-    label_sha256: str
+    label_source: str = ""
+    label_sha256: str = ""
+    image: str = ""
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,11 +59,13 @@ class PreparedDataset:
         path: Folder ``DatasetNNN_Name``.
         cases: Identifiers of the cases in it.
         warnings: One line each.
+        converted: How many cases this call converted; 0 where nothing was left to do.
     """
 
     path: Path
     cases: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    converted: int = 0
 
 
 def sha256_of(file: Path) -> str:
@@ -62,50 +74,96 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def grouped_folds(records: Sequence[CaseRecord], folds: int = 5, seed: int = 12345) -> list[dict[str, list[str]]]:
-    """Split the cases for cross-validation such that no group is on both sides.
-
-    The groups are split by nnU-Net's own function. Where every case is its own group and the seed is
-    12345, the folds are therefore the ones that nnU-Net makes by default.
-
-    Returns:
-        One ``{"train": [...], "val": [...]}`` a fold.
-
-    Raises:
-        DatasetError: There are fewer groups than folds.
-    """
-    members: dict[str, list[str]] = {}
-    for record in records:
-        members.setdefault(record.group, []).append(record.case)
-    if len(members) < folds:
-        raise DatasetError(
-            f"{len(records)} cases in {len(members)} group(s) cannot be split into {folds} folds; "
-            f"expected at least {folds} groups. Give more cases."
-        )
-    return [
-        {side: sorted(case for group in split[side] for case in members[group]) for side in ("train", "val")}
-        for split in generate_crossval_split(sorted(members), seed=seed, n_splits=folds)
-    ]
-
-
 def write_tables(
-    folder: Path, dataset_json: dict[str, Any], records: Sequence[CaseRecord], folds: int, seed: int
+    folder: Path, dataset_json: Mapping[str, Any], records: Sequence[CaseRecord], folds: int, seed: int
 ) -> None:
-    """Write ``dataset.json``, ``splits_final.json`` and ``cases.csv`` into a data set folder.
+    """Write the tables of a data set that is split by group.
 
     Raises:
         DatasetError: There are fewer groups than folds.
     """
-    _write_json(folder / "splits_final.json", grouped_folds(records, folds, seed))
-    _write_json(folder / "dataset.json", dataset_json)
-    with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as stream:
-        table = csv.DictWriter(stream, [field.name for field in fields(CaseRecord)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(record) for record in records)
+    groups = {record.case: record.group for record in records}
+    write_all_tables(folder, dataset_json, records, grouped_folds(groups, folds, seed))
 
 
-def _write_json(file: Path, content: Any) -> None:
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def write_all_tables(
+    folder: Path,
+    dataset_json: Mapping[str, Any],
+    records: Sequence[CaseRecord],
+    folds: Sequence[Fold],
+    boxes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the tables of a data set, each whole or not at all; ``dataset.json`` last, because it completes the set."""
+    write_text(folder / "splits_final.json", _json(folds))
+    write_text(folder / "cases.csv", cases_table(records))
+    if boxes is not None:
+        write_text(folder / "boxes.json", _json(boxes))
+    write_text(folder / "dataset.json", _json(dataset_json))
+
+
+def cases_table(records: Sequence[CaseRecord]) -> str:
+    """Return ``cases.csv`` as text."""
+    columns = list(records[0].classes) if records else []
+    stream = io.StringIO()
+    fixed = ("source", "sha256", "label_source", "label_sha256")
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(["case", "group", "split", "image", *columns, *fixed])
+    for record in records:
+        classes = [record.classes[column] for column in columns]
+        rest = [getattr(record, name) for name in fixed]
+        table.writerow([record.case, record.group, record.split, record.image, *classes, *rest])
+    return stream.getvalue()
+
+
+def boxes_table(
+    labels: Mapping[str, int], images: Sequence[tuple[CaseRecord, int, int]], boxes: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
+    """Return the content of ``boxes.json``, in the form of COCO.
+
+    Args:
+        labels: Name -> number of the categories.
+        images: Record, width and height of each image.
+        boxes: Case -> ``[label, left, top, width, height]``.
+    """
+    entries, annotations = [], []
+    for number, (record, width, height) in enumerate(images, start=1):
+        entries.append({"id": number, "case": record.case, "file_name": record.image, "width": width, "height": height})
+        for label, *edges in boxes[record.case]:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": labels[label],
+                    "bbox": edges,
+                    "area": edges[2] * edges[3],
+                    "iscrowd": 0,
+                }
+            )
+    return {
+        "info": {"convention": BOX_CONVENTION},
+        "categories": [{"id": value, "name": name} for name, value in labels.items()],
+        "images": entries,
+        "annotations": annotations,
+    }
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
+def check_id_is_free(target: Path) -> None:
+    """Refuse another data set with the same id beside the target.
+
+    Raises:
+        DatasetError: The id is taken.
+    """
+    prefix = target.name.split("_")[0] + "_"
+    taken = [path for path in target.parent.glob(f"{prefix}*") if path.is_dir() and path.name != target.name]
+    if taken:
+        raise DatasetError(
+            f"{target.parent} holds {taken[0].name}, which has the same id as {target.name}; nnU-Net allows "
+            "one data set an id. Give another one with --id, move it away, or set nnUNet_raw to another folder."
+        )
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -116,13 +174,7 @@ def check_target(target: Path, overwrite: bool) -> None:
     """
     if target.exists() and not overwrite:
         raise DatasetError(f"{target} exists; give --overwrite to replace it, or remove it.")
-    prefix = target.name.split("_")[0] + "_"
-    taken = [path for path in target.parent.glob(f"{prefix}*") if path.is_dir() and path.name != target.name]
-    if taken:
-        raise DatasetError(
-            f"{target.parent} holds {taken[0].name}, which has the same id as {target.name}; nnU-Net allows "
-            "one data set an id. Move it away or set nnUNet_raw to another folder."
-        )
+    check_id_is_free(target)
 
 
 @contextmanager
@@ -140,14 +192,15 @@ def new_dataset(target: Path, overwrite: bool = False) -> Iterator[Path]:
         for name in ("imagesTr", "labelsTr"):
             (temporary / name).mkdir(parents=True)
         yield temporary
-        _move_into_place(temporary, target)
+        move_into_place(temporary, target)
     except OSError as error:
         raise DatasetError(f"cannot write {target}: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _move_into_place(temporary: Path, target: Path) -> None:
+def move_into_place(temporary: Path, target: Path) -> None:
+    """Rename a complete folder to its place; what is there is removed only when that has worked."""
     if not target.exists():
         temporary.rename(target)
         return

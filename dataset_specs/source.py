@@ -1,21 +1,50 @@
-"""One labelled case of an official release, before it is converted."""
+"""One case of an official release, before it is converted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from rasd_nnu.dataset_specs.formats.shapes import Box
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Where an image or an annotation lies.
+
+    Args:
+        path: File, or folder of a series.
+        array: Name of an array in a container file.
+        index: Place along the first axis of that array.
+    """
+
+    path: Path
+    array: str | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True)
 class SourceCase:
-    """Files of one case.
+    """Files and facts of one case.
 
     Args:
         case: Identifier, unique in the data set; names the files in nnU-Net's folders.
-        image: NIfTI file, 3D, or 4D with the channels last.
-        label: NIfTI file, 3D, on the voxel grid of the image.
+        images: One file for each channel, or one file with all.
+        fields: What paths and tables say about the case.
+        truth: Annotation files; for masks with the label that each stands for, else with an empty name.
+        boxes: Boxes where a file that covers many cases gives them.
+        classes: Column -> class.
     """
 
     case: str
-    image: Path
-    label: Path
+    images: tuple[Ref, ...]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    truth: tuple[tuple[str, Ref], ...] = ()
+    boxes: tuple[Box, ...] | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[Ref, ...]:
+        """All that is read for the case."""
+        return (*self.images, *(ref for _, ref in self.truth))

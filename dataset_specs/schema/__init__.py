@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rasd_nnu.dataset_specs.schema.base import SpecModel
-from rasd_nnu.dataset_specs.schema.layout import DecathlonLayout
-from rasd_nnu.dataset_specs.schema.spec import DatasetSpec, Download, GroupRule, LabelMapping
+from rasd_nnu.dataset_specs.schema.spec import Citation, DatasetSpec, Download
 
-__all__ = ["DatasetSpec", "DecathlonLayout", "Download", "GroupRule", "LabelMapping", "SpecModel"]
+__all__ = ["Citation", "DatasetSpec", "Download", "SpecModel"]

@@ -1,15 +1,23 @@
-"""The schema of a dataset spec: what a YAML file under ``dataset_specs`` may say."""
+"""The schema of a whole dataset spec."""
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from rasd_nnu.dataset_specs.schema.annotation import Annotation, Boxes, Classes, LabelMap, Masks, Outlines
 from rasd_nnu.dataset_specs.schema.base import LabelValue, SpecModel, Text
-from rasd_nnu.dataset_specs.schema.layout import DecathlonLayout
-from rasd_nnu.errors import DatasetError
+from rasd_nnu.dataset_specs.schema.layout import Layout
+from rasd_nnu.dataset_specs.schema.paper import PaperNumbers
+from rasd_nnu.dataset_specs.schema.split import GroupRule, Split
+from rasd_nnu.dataset_specs.schema.steps import Steps
+
+FITTING: dict[str, tuple[type, ...]] = {
+    "segmentation": (LabelMap, Masks, Outlines, Boxes),
+    "detection": (Outlines, Boxes),
+    "classification": (Classes,),
+}
 
 
 class Download(SpecModel):
@@ -35,136 +43,28 @@ class Download(SpecModel):
         return f"md5:{self.md5}" if self.md5 else None
 
 
-class LabelMapping(SpecModel):
-    """How voxel values of the release become label values of the spec; exactly one of the two.
+class Citation(SpecModel):
+    """One publication to cite.
 
     Args:
-        values: Every value of the release -> label. A value that is not listed is an error.
-        above: Values greater than this become 1, all others 0.
+        authors: As in BibTeX, parted by ``and``.
+        title: Title.
+        venue: Journal, proceedings or archive, with volume and pages where known.
+        year: Year.
+        doi: Digital object identifier without an address, or None where it was not established.
     """
 
-    values: dict[int, LabelValue] | None = None
-    above: float | None = None
+    authors: Text
+    title: Text
+    venue: Text
+    year: int = Field(ge=1980, le=2100)
+    doi: str | None = Field(None, pattern=r"^10\.\S+/\S+$")
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.values is None) == (self.above is None):
-            raise ValueError("give exactly one of 'values' and 'above'")
-        return self
-
-
-class GroupRule(SpecModel):
-    """Which cases must never be parted by a split.
-
-    Args:
-        by: ``case`` where each case is its own group, else a regular expression that is searched in the
-            case id and whose first bracket is the group (the patient).
-        consecutive: Where the bracket is a number that counts cases from 1: so many consecutive numbers
-            form one group.
-        why: What the rule rests on.
-    """
-
-    by: Text = "case"
-    consecutive: int = Field(1, ge=1)
-    why: Text
-
-    @model_validator(mode="after")
-    def _has_one_bracket(self) -> Self:
-        if self.by == "case":
-            if self.consecutive != 1:
-                raise ValueError("'consecutive' needs a regular expression in 'by' that finds the number")
-            return self
-        try:
-            groups = re.compile(self.by).groups
-        except re.error as error:
-            raise ValueError(f"{self.by!r} is not a regular expression ({error})") from error
-        if groups != 1:
-            raise ValueError(f"{self.by!r} must hold exactly one bracket, the group; it holds {groups}")
-        return self
-
-    def group_of(self, case: str) -> str:
-        """Return the group of a case id.
-
-        Raises:
-            DatasetError: The expression does not match, so the group is unknown.
-        """
-        if self.by == "case":
-            return case
-        match = re.search(self.by, case)
-        found = match[1] if match else None
-        if not found or (self.consecutive > 1 and not found.isdecimal()):
-            raise DatasetError(f"case id {case!r} does not fit the group rule {self.by!r}")
-        if self.consecutive == 1:
-            return found
-        return str((int(found) - 1) // self.consecutive + 1)
-
-
-class PaperSplit(SpecModel):
-    """The split that the paper used; kept as a fact, not as the default.
-
-    Args:
-        train: Number of training cases.
-        valid: Number of validation cases, on which the paper also chose its checkpoint.
-        test: Number of test cases, if there were any.
-        valid_cases: Case ids of the validation list where it was published.
-        leaks: Whether groups are on both sides; None where it cannot be known.
-        note: Origin and doubts.
-    """
-
-    train: int | None = Field(None, ge=0)
-    valid: int | None = Field(None, ge=0)
-    test: int | None = Field(None, ge=0)
-    valid_cases: tuple[Text, ...] = ()
-    leaks: bool | None = None
-    note: str = ""
-
-
-class Split(SpecModel):
-    """Cross-validation that keeps groups whole (the default), and the paper's split.
-
-    Args:
-        folds: Number of folds written to ``splits_final.json``.
-        seed: Seed of the shuffle; 12345 is nnU-Net's own.
-        paper: The split of the paper.
-    """
-
-    folds: int = Field(5, ge=2)
-    seed: int = Field(12345, ge=0)
-    paper: PaperSplit | None = None
-
-
-class Score(SpecModel):
-    """A result as printed in the paper, in per cent, with its 95 % confidence interval."""
-
-    mean: float = Field(ge=0, le=100)
-    ci_low: float | None = None
-    ci_high: float | None = None
-
-
-class PaperNumbers(SpecModel):
-    """What the RaSD paper reports for the task.
-
-    Args:
-        name: Name of the task in the paper.
-        tables: Tables that hold the numbers.
-        classes: Number of classes it states.
-        metric: Metric of `results`.
-        results: Method -> score.
-        p_vs_scratch: p-value of RaSD against scratch as printed.
-        p_vs_best: p-value of RaSD against the best (or, where RaSD leads, second best) method as printed.
-        confidence: How sure it is that the public data reproduce the task of the paper.
-        notes: Contradictions and open questions.
-    """
-
-    name: Text
-    tables: tuple[Text, ...] = ()
-    classes: int | None = Field(None, ge=1)
-    metric: Text
-    results: dict[str, Score] = {}
-    p_vs_scratch: str | float | None = None
-    p_vs_best: str | float | None = None
-    confidence: Literal["low", "medium", "high"] | None = None
-    notes: tuple[Text, ...] = ()
+    def __str__(self) -> str:
+        """Return one line of text."""
+        doi = f", doi:{self.doi}" if self.doi else ""
+        first, _, more = self.authors.partition(" and ")
+        return f"{first}{' et al.' if more else ''}, {self.title}. {self.venue} ({self.year}){doi}"
 
 
 class DatasetSpec(SpecModel):
@@ -186,19 +86,23 @@ class DatasetSpec(SpecModel):
     region: Text
     target: Text
     channels: tuple[Text, ...] = Field(min_length=1)
-    labels: dict[str, LabelValue | tuple[LabelValue, ...]]
+    labels: dict[str, LabelValue | tuple[LabelValue, ...]] = {}
     regions_class_order: tuple[LabelValue, ...] | None = None
     homepage: str = Field(pattern=r"^https?://\S+$")
+    also_at: tuple[Text, ...] = ()
     downloads: tuple[Download, ...] = ()
     access: Literal["open", "registration", "request"]
-    licence: Text
-    citation: tuple[Text, ...] = Field(min_length=1)
-    layout: DecathlonLayout
-    label_mapping: LabelMapping | None = None
+    licence: Text | None
+    citation: tuple[Citation, ...] = Field(min_length=1)
+    layout: Layout
+    annotation: Annotation = Field(default_factory=lambda: LabelMap(kind="label_map"))
+    steps: Steps = Field(default_factory=Steps)
+    spacing: Literal["file", "pixel"] | None = None
     group: GroupRule
-    split: Split = Split.model_validate({})
+    split: Split = Field(default_factory=Split)
     paper: PaperNumbers | None = None
     pitfalls: tuple[Text, ...] = ()
+    unknown: dict[Text, Text] = {}
     sources: tuple[Text, ...] = ()
 
     @property
@@ -207,12 +111,30 @@ class DatasetSpec(SpecModel):
         return f"Dataset{self.id:03d}_{self.name}"
 
     @property
+    def file_ending(self) -> str:
+        """``.png`` for pictures without a spacing, else ``.nii.gz``."""
+        return ".png" if self.dims == 2 and self.spacing_policy == "pixel" else ".nii.gz"
+
+    @property
+    def spacing_policy(self) -> str:
+        """``file``: as the file says. ``pixel``: 1 a pixel, because the spacing is unknown or not comparable."""
+        return self.spacing or ("file" if self.dims == 3 else "pixel")
+
+    @property
     def label_values(self) -> frozenset[int]:
         """All values that a voxel of a prepared label map may have."""
         values: set[int] = set()
         for value in self.labels.values():
             values.update(value if isinstance(value, tuple) else (value,))
         return frozenset(values)
+
+    @property
+    def class_columns(self) -> dict[str, dict[str, int]]:
+        """Columns of ``cases.csv`` with classes -> name of the class -> number; empty for other tasks."""
+        if not isinstance(self.annotation, Classes):
+            return {}
+        own = {name: value for name, value in self.labels.items() if isinstance(value, int)}
+        return {name: dict(column.labels) or own for name, column in self.annotation.columns.items()}
 
     @model_validator(mode="after")
     def _labels_fit_nnunet(self) -> Self:
@@ -225,8 +147,37 @@ class DatasetSpec(SpecModel):
         has_regions = any(isinstance(value, tuple) for value in self.labels.values())
         if has_regions != (self.regions_class_order is not None):
             raise ValueError("'regions_class_order' is needed exactly where a label is a list of values")
-        if self.label_mapping and self.label_mapping.values:
-            unknown = set(self.label_mapping.values.values()) - self.label_values
-            if unknown:
-                raise ValueError(f"label_mapping leads to {sorted(unknown)}, which 'labels' does not hold")
         return self
+
+    @model_validator(mode="after")
+    def _annotation_fits(self) -> Self:
+        if not isinstance(self.annotation, FITTING[self.task]):
+            raise ValueError(f"annotation {self.annotation.kind!r} does not fit the task {self.task!r}")
+        if self.task == "detection" and (self.steps.both or self.steps.label):
+            raise ValueError("steps that move or map pixels of labels are not carried out on boxes")
+        for name in _label_names(self.annotation):
+            if name not in self.labels:
+                raise ValueError(f"annotation leads to {name!r}, which 'labels' does not hold")
+        for column, labels in self.class_columns.items():
+            annotation = self.annotation
+            assert isinstance(annotation, Classes)
+            unknown = set(annotation.columns[column].names.values()) - set(labels)
+            if unknown:
+                raise ValueError(f"column {column!r} leads to {sorted(unknown)}, which its labels do not hold")
+        for values in self.steps.label_results():
+            if values - self.label_values:
+                raise ValueError(f"steps lead to {sorted(values - self.label_values)}, which 'labels' does not hold")
+        return self
+
+    @model_validator(mode="after")
+    def _null_has_a_reason(self) -> Self:
+        for name, value in (("licence", self.licence), ("cases", self.layout.cases)):
+            if value is None and name not in self.unknown:
+                raise ValueError(f"{name!r} is null; say why under unknown.{name}")
+        return self
+
+
+def _label_names(annotation: object) -> set[str]:
+    if isinstance(annotation, Masks | Outlines | Boxes):
+        return set(annotation.names.values())
+    return set()

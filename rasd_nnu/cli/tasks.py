@@ -1,39 +1,56 @@
-"""``rasd_nnu tasks``: list, show and prepare the dataset specs."""
+"""``rasd_nnu tasks``: list, show, check, prepare and download the dataset specs, and draft new ones."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rasd_nnu.dataset_specs.source import SourceCase
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The dataset specs: list, show, prepare.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The dataset specs: list, show, check, prepare, download, new."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[str, typer.Argument(help="Key, id or DatasetNNN_Name of a task.", show_default=False)]
+Key = Annotated[
+    str, typer.Argument(help="Key, id or DatasetNNN_Name of a task, or a spec's YAML file.", show_default=False)
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        help="Unpacked official release; default: under RASD_DATA, else it is downloaded.", show_default=False
+    ),
+]
 
 
 @app.command("list")
-def list_tasks(as_json: AsJson = False) -> None:
-    """List all tasks."""
+def list_tasks(
+    modality: Annotated[str | None, typer.Option(help="Only this modality.", show_default=False)] = None,
+    task: Annotated[str | None, typer.Option(help="segmentation, classification or detection.")] = None,
+    access: Annotated[str | None, typer.Option(help="open, registration or request.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List all tasks: what, how many cases, licence, where to get them."""
     import json
 
-    from rasd_nnu.dataset_specs.registry import list_specs
+    from rasd_nnu.dataset_specs.registry import list_specs, select
 
-    fields = {"key", "id", "title", "modality", "dims", "task", "access", "licence"}
-    rows = [spec.model_dump(mode="json", include=fields) for spec in list_specs()]
+    specs = select(list_specs(), modality=modality, task=task, access=access)
+    fields = {"key", "id", "title", "modality", "dims", "task", "access", "licence", "homepage"}
+    rows = [spec.model_dump(mode="json", include=fields) | {"cases": spec.layout.cases} for spec in specs]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    width = max(len(row["key"]) for row in rows)
+    width = max((len(row["key"]) for row in rows), default=0)
     for row in rows:
         kind = f"{row['modality']} {row['dims']}D {row['task']}"
-        typer.echo(f"{row['id']:>4}  {row['key']:<{width}}  {kind:<24}  {row['access']:<12}  {row['title']}")
+        cases = "?" if row["cases"] is None else str(row["cases"])
+        licence = row["licence"] or "licence unknown"
+        typer.echo(
+            f"{row['id']:>4}  {row['key']:<{width}}  {kind:<29}  {cases:>6}  {row['access']:<12}  {row['title']}; "
+            f"{licence}; {row['homepage']}"
+        )
 
 
 @app.command("show")
@@ -53,36 +70,101 @@ def show_task(key: Key, as_json: AsJson = False) -> None:
     typer.echo(yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=110).rstrip())
 
 
+@app.command("check")
+def check_task(
+    key: Key,
+    source: Annotated[Path, typer.Option(help="Unpacked official release.", show_default=False)],
+    voxels: Annotated[bool, typer.Option("--voxels", help="Also read and convert every case; nothing is written.")] = (
+        False
+    ),
+) -> None:
+    """Say what a download holds and what is missing, before any work."""
+    from rasd_nnu.dataset_specs.check import check
+    from rasd_nnu.dataset_specs.registry import get_spec
+    from rasd_nnu.errors import DatasetError
+
+    spec = get_spec(key)
+    report = check(spec, source, voxels, _progress)
+    for line in report.found:
+        typer.echo(line)
+    for line in report.warnings:
+        typer.echo(f"warning: {line}")
+    if report.problems:
+        more = f"; and {len(report.problems) - 5} more" if len(report.problems) > 5 else ""
+        raise DatasetError("; ".join(report.problems[:5]) + more)
+    typer.echo(f"next: rasd_nnu tasks prepare {key} --source {source}")
+
+
 @app.command("prepare")
 def prepare_task(
     key: Key,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            help="Unpacked official release; default: under RASD_DATA, else it is downloaded.",
-            show_default=False,
-        ),
+    source: Source = None,
+    split: Annotated[str, typer.Option(help="default: by patient. paper: as the paper did.")] = "default",
+    id: Annotated[
+        int | None, typer.Option(help="Number of the data set instead of the spec's.", min=1, max=999)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that convert; default: all cores.", min=1, show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")] = False,
 ) -> None:
     """Turn an official release into nnU-Net's raw format, in the folder that nnUNet_raw names."""
-    from rasd_nnu.dataset_specs.locations import raw_folder
+    from rasd_nnu.dataset_specs.locations import core_count, raw_folder
     from rasd_nnu.dataset_specs.prepare import prepare
     from rasd_nnu.dataset_specs.registry import get_spec
+    from rasd_nnu.errors import ConfigError
     from rasd_nnu.nnunet.commands import plan, shown
 
     spec = get_spec(key)
-    prepared = prepare(spec, source, raw_folder(), overwrite, track=_progress)
-    typer.echo(f"{spec.dataset_name}: {len(prepared.cases)} cases in {prepared.path}")
+    if id is not None:
+        spec = spec.model_copy(update={"id": id})
+    if split not in ("default", "paper"):
+        raise ConfigError(f"--split is {split!r}; expected default or paper.")
+    kind: Any = split
+    prepared = prepare(
+        spec, source, raw_folder(), overwrite, track=_progress, split=kind, workers=workers or core_count()
+    )
+    state = f"{prepared.converted} converted now" if prepared.converted else "nothing to do, it is up to date"
+    typer.echo(f"{spec.dataset_name}: {len(prepared.cases)} cases in {prepared.path} ({state})")
     for warning in prepared.warnings:
         typer.echo(f"warning: {warning}")
-    typer.echo(f"licence: {spec.licence}; cite: {spec.citation[0]}")
-    typer.echo(f"next: {shown(plan(spec.dataset_name))}")
+    licence = spec.licence or f"unknown, {spec.unknown['licence']}"
+    typer.echo(f"licence: {licence}; cite: {spec.citation[0]}")
+    if spec.task == "segmentation":
+        typer.echo(f"next: {shown(plan(spec.dataset_name))}")
 
 
-def _progress(cases: Sequence[SourceCase], description: str) -> Iterable[SourceCase]:
+@app.command("download")
+def download_task(key: Key) -> None:
+    """Download a release where licence and access allow a program to, and print its folder."""
+    from rasd_nnu.dataset_specs.download import download_release
+    from rasd_nnu.dataset_specs.registry import get_spec
+
+    typer.echo(str(download_release(get_spec(key))))
+
+
+@app.command("bibtex")
+def print_bibtex(key: Key) -> None:
+    """Print the publications to cite as BibTeX."""
+    from rasd_nnu.dataset_specs.bibtex import to_bibtex
+    from rasd_nnu.dataset_specs.registry import get_spec
+
+    typer.echo(to_bibtex(get_spec(key)))
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the JSON schema of a spec, for editors."""
+    import json
+
+    from rasd_nnu.dataset_specs.schema import DatasetSpec
+
+    typer.echo(json.dumps(DatasetSpec.model_json_schema(), indent=2))
+
+
+def _progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
     """Show a progress bar on stderr, so that stdout holds the result only."""
     from rich.console import Console
     from rich.progress import track
 
-    return track(cases, description, console=Console(stderr=True), transient=True)
+    return track(items, description, total, console=Console(stderr=True), transient=True)

@@ -39,7 +39,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "msd04_hippocampus" in capsys.readouterr().out
     assert run("list", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {"key": "msd04_hippocampus", "id": 4}.items() <= rows[0].items()
+    assert {"key": "msd04_hippocampus", "id": 4, "cases": 260}.items() <= rows[0].items()
 
 
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,15 +58,16 @@ def test_prepare(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
-    arguments = ("prepare", "msd04_hippocampus", "--source", str(release))
+    arguments = ("prepare", "msd04_hippocampus", "--source", str(release), "--workers", "1")
     assert run(*arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"Dataset004_Hippocampus: 10 cases in {tmp_path}/raw/Dataset004_Hippocampus"
+    assert lines[0] == f"Dataset004_Hippocampus: 10 cases in {tmp_path}/raw/Dataset004_Hippocampus (10 converted now)"
     assert lines[1].startswith("warning: the source lists 10 cases")
     assert lines[-1] == "next: nnUNetv2_plan_and_preprocess -d 4 --verify_dataset_integrity"
-    assert run(*arguments) == 2
-    assert "exists; give --overwrite" in capsys.readouterr().err
+    assert run(*arguments) == 0
+    assert "(nothing to do, it is up to date)" in capsys.readouterr().out
     assert run(*arguments, "--overwrite") == 0
+    assert "(10 converted now)" in capsys.readouterr().out
 
 
 def test_prepare_without_nnunet_raw(

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from rasd_nnu.dataset_specs import prepare as module
+from rasd_nnu.dataset_specs.journal import Journal
 from rasd_nnu.dataset_specs.locations import find_source
 from rasd_nnu.dataset_specs.prepare import prepare
-from rasd_nnu.dataset_specs.schema import DatasetSpec, LabelMapping
+from rasd_nnu.dataset_specs.schema import DatasetSpec
+from rasd_nnu.dataset_specs.schema.steps import Steps
+from rasd_nnu.dataset_specs.steps.remap import Above, Remap
 from rasd_nnu.errors import DatasetError, SetupError
 
 SHAPE = (6, 7, 5)
@@ -36,7 +39,7 @@ def test_files_are_named_as_nnunet_expects(spec: DatasetSpec, release: Path, tmp
     assert prepared.path == tmp_path / "raw" / "Dataset004_Hippocampus"
     assert prepared.cases == tuple(names)
     assert sorted(path.name for path in prepared.path.iterdir()) == [
-        "cases.csv", "dataset.json", "imagesTr", "labelsTr", "splits_final.json",
+        "cases.csv", "dataset.json", "imagesTr", "labelsTr", "prepare.jsonl", "splits_final.json",
     ]  # fmt: skip
     assert sorted(p.name for p in (prepared.path / "imagesTr").iterdir()) == [f"{n}_0000.nii.gz" for n in names]
     assert sorted(p.name for p in (prepared.path / "labelsTr").iterdir()) == [f"{n}.nii.gz" for n in names]
@@ -107,14 +110,14 @@ def test_floating_point_labels_become_uint8(spec: DatasetSpec, release: Path, tm
 
 
 def test_label_values_are_mapped(spec: DatasetSpec, release: Path, tmp_path: Path, save: Writer) -> None:
-    mapped = spec.model_copy(update={"label_mapping": LabelMapping(values={0: 0, 1: 2, 2: 1})})
+    mapped = spec.model_copy(update={"steps": Steps(label=(Remap(values={0: 0, 1: 2, 2: 1}),))})
     before = np.asanyarray(nib.load(release / "labelsTr" / "hippocampus_001.nii.gz").dataobj)
     after = nib.load(prepare(mapped, release, tmp_path).path / "labelsTr" / "hippocampus_001.nii.gz")
     assert np.array_equal(np.asanyarray(after.dataobj), np.array([0, 2, 1])[before])
 
 
 def test_threshold_makes_two_classes(spec: DatasetSpec, release: Path, tmp_path: Path, save: Writer) -> None:
-    mapped = spec.model_copy(update={"label_mapping": LabelMapping(above=127)})
+    mapped = spec.model_copy(update={"steps": Steps(label=(Above(threshold=127),))})
     voxels = np.arange(210, dtype=np.uint8).reshape(SHAPE)
     save(release / "labelsTr" / "hippocampus_001.nii.gz", voxels)
     after = nib.load(prepare(mapped, release, tmp_path).path / "labelsTr" / "hippocampus_001.nii.gz")
@@ -157,12 +160,79 @@ def test_impossible_number_of_cases(
     assert not list((tmp_path / "raw").glob("*"))
 
 
-def test_existing_data_set_is_kept_without_overwrite(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:
+def test_second_run_does_nothing(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:
+    assert prepare(spec, release, tmp_path / "raw").converted == 10
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "raw").rglob("*.nii.gz")}
+    assert prepare(spec, release, tmp_path / "raw").converted == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "raw").rglob("*.nii.gz")} == before
+
+
+def test_changed_source_needs_overwrite(spec: DatasetSpec, release: Path, tmp_path: Path, save: Writer) -> None:
     prepare(spec, release, tmp_path / "raw")
     before = content_of(tmp_path / "raw")
-    with pytest.raises(DatasetError, match=r"Dataset004_Hippocampus exists; give --overwrite"):
+    with pytest.raises(DatasetError, match=r"0 case\(s\) are new or changed and 1 are gone, such as hippocampus_010"):
         prepare(spec, release, tmp_path / "raw", num_cases=9)
+    save(release / "labelsTr" / "hippocampus_003.nii.gz", np.zeros(SHAPE, np.uint8))
+    with pytest.raises(DatasetError, match=r"1 case\(s\) are new or changed .*hippocampus_003\. Give --overwrite"):
+        prepare(spec, release, tmp_path / "raw")
     assert content_of(tmp_path / "raw") == before
+
+
+def test_data_set_of_another_program_is_kept(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw" / spec.dataset_name / "imagesTr").mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"was not made by this program; give --overwrite"):
+        prepare(spec, release, tmp_path / "raw")
+    assert [path.name for path in (tmp_path / "raw").rglob("*")] == [spec.dataset_name, "imagesTr"]
+
+
+def test_bad_cases_are_named_and_the_others_are_kept(
+    spec: DatasetSpec, release: Path, tmp_path: Path, save: Writer
+) -> None:
+    for index in range(1, 8):
+        save(release / "labelsTr" / f"hippocampus_{index:03d}.nii.gz", np.full(SHAPE, 7, np.uint8))
+    with pytest.raises(
+        DatasetError, match=r"^7 of 10 cases of msd04_hippocampus are unusable: hippocampus_001: "
+    ) as bad:
+        prepare(spec, release, tmp_path / "raw")
+    assert str(bad.value).count("label value(s) 7 outside the spec's [0, 1, 2]") == 5
+    assert "; and 2 more." in str(bad.value)
+    partial = tmp_path / "raw" / f".{spec.dataset_name}.partial"
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == [partial.name]
+    assert sorted(path.name[:15] for path in (partial / "labelsTr").iterdir()) == [
+        f"hippocampus_{index:03d}" for index in range(8, 11)
+    ]
+    for index in range(1, 8):
+        save(release / "labelsTr" / f"hippocampus_{index:03d}.nii.gz", np.full(SHAPE, 2, np.uint8))
+    assert prepare(spec, release, tmp_path / "raw").converted == 7
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == [spec.dataset_name]
+
+
+def test_killed_run_goes_on(spec: DatasetSpec, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = Journal.add
+    left = [4]
+
+    def die(journal: Journal, case: str, *rest: object) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        add(journal, case, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "add", die)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(spec, release, tmp_path / "raw")
+    monkeypatch.undo()
+    partial = tmp_path / "raw" / f".{spec.dataset_name}.partial"
+    with (partial / "prepare.jsonl").open("a") as stream:
+        stream.write('{"case": "hippocampus_005", "sig')  # killed while writing a line
+    (partial / "imagesTr" / ".tmp_hippocampus_006_0000.nii.gz").write_bytes(b"half")
+    assert prepare(spec, release, tmp_path / "raw").converted == 6
+    fresh = prepare(spec, release, tmp_path / "fresh")
+    assert content_of(tmp_path / "raw" / spec.dataset_name) == content_of(fresh.path)
+
+
+def test_two_workers_give_the_same_bytes(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:
+    one, two = prepare(spec, release, tmp_path / "a"), prepare(spec, release, tmp_path / "b", workers=2)
+    assert content_of(one.path) == content_of(two.path)
 
 
 def test_overwrite_replaces_all(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:
@@ -176,25 +246,24 @@ def test_failure_while_overwriting_keeps_the_old_data_set(
     spec: DatasetSpec, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(spec, release, tmp_path / "raw")
-    before = content_of(tmp_path / "raw")
+    before = content_of(tmp_path / "raw" / spec.dataset_name)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "write_tables", interrupt)
+    monkeypatch.setattr(module, "write_all_tables", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepare(spec, release, tmp_path / "raw", overwrite=True)
-    assert content_of(tmp_path / "raw") == before
-    assert len(list((tmp_path / "raw").iterdir())) == 1
+    assert content_of(tmp_path / "raw" / spec.dataset_name) == before
 
 
 def test_bad_source_while_overwriting_keeps_the_old_data_set(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:
     prepare(spec, release, tmp_path / "raw")
-    before = content_of(tmp_path / "raw")
+    before = content_of(tmp_path / "raw" / spec.dataset_name)
     (release / "labelsTr" / "hippocampus_001.nii.gz").unlink()
     with pytest.raises(DatasetError, match="1 of 10 cases"):
         prepare(spec, release, tmp_path / "raw", overwrite=True)
-    assert content_of(tmp_path / "raw") == before
+    assert content_of(tmp_path / "raw" / spec.dataset_name) == before
 
 
 def test_id_of_another_data_set_is_refused(spec: DatasetSpec, release: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_clashing_specs_are_refused(
     text = next(registry._yaml_files(registry.importlib.resources.files("rasd_nnu.dataset_specs"))).read_text()
     for name, key in files.items():
         (tmp_path / name).write_text(text.replace("key: msd04_hippocampus", f"key: {key}"))
-    monkeypatch.setattr(registry.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(registry, "_packaged", tuple)
+    monkeypatch.setenv("RASD_SPECS", str(tmp_path))
     with pytest.raises(ConfigError, match=message):
-        registry.list_specs.__wrapped__()
+        registry.list_specs()

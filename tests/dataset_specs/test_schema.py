@@ -8,7 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from rasd_nnu.dataset_specs.parse import parse_spec
-from rasd_nnu.dataset_specs.schema import DatasetSpec, GroupRule
+from rasd_nnu.dataset_specs.schema import DatasetSpec
+from rasd_nnu.dataset_specs.schema.split import GroupRule
 from rasd_nnu.errors import ConfigError, DatasetError
 
 
@@ -54,8 +55,11 @@ def test_all_errors_are_one_line_with_at_most_three_problems() -> None:
         ("labels", {"background": 0, "a": 2}, r"consecutive from 0 as nnU-Net asks, got \[0, 2\]"),
         ("labels", {"background": 0, "all": [1, 2], "core": [2]}, "regions_class_order"),
         ("regions_class_order", [1, 2], "regions_class_order"),
-        ("label_mapping", {"values": {0: 0, 5: 7}}, r"label_mapping leads to \[7\]"),
-        ("label_mapping", {}, "exactly one of 'values' and 'above'"),
+        ("steps", {"label": [{"kind": "remap", "values": {0: 0, 5: 7}}]}, r"steps lead to \[7\]"),
+        ("steps", {"label": [{"kind": "remapp"}]}, r"steps\.label\.0.*'remap'"),
+        ("licence", None, r"'licence' is null; say why under unknown\.licence"),
+        ("task", "classification", "'label_map' does not fit the task 'classification'"),
+        ("layout", {"kind": "files", "folder": "x", "cases": 1, "image": "../a", "case": "a"}, "stays below the top"),
         ("group", {"by": "(a)(b)", "why": "x"}, "exactly one bracket"),
         ("group", {"by": "(a", "why": "x"}, "not a regular expression"),
         ("group", {"by": "case", "consecutive": 2, "why": "x"}, "'consecutive' needs a regular expression"),
@@ -81,7 +85,7 @@ def test_schema_carries_regions_paper_numbers_and_an_unpublished_split(fields: d
         "channels": ["t1", "t1ce", "t2", "flair"],
         "labels": {"background": 0, "whole tumour": [1, 2, 3], "tumour core": [2, 3], "enhancing": [3]},
         "regions_class_order": [1, 2, 3],
-        "label_mapping": {"values": {0: 0, 1: 2, 2: 1, 4: 3}},
+        "steps": {"label": [{"kind": "remap", "values": {0: 0, 1: 2, 2: 1, 4: 3}}]},
         "split": {"paper": {"train": 1000, "valid": 251, "leaks": False, "note": "official"}},
         "paper": {
             "name": "BraTS21",

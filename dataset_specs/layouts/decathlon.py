@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rasd_nnu.dataset_specs.schema import DatasetSpec
-from rasd_nnu.dataset_specs.source import SourceCase
+from rasd_nnu.dataset_specs.source import Ref, SourceCase
 from rasd_nnu.errors import DatasetError
 
 ENDING = ".nii.gz"
@@ -64,7 +64,7 @@ def _check_same_task(spec: DatasetSpec, content: dict[str, Any], folder: Path) -
             f"{folder}/dataset.json has 'modality' {channels!r}, but {spec.key} has "
             f"{len(spec.channels)} channel(s): {', '.join(spec.channels)}. Is it the right task?"
         )
-    if spec.label_mapping:
+    if spec.steps.label:
         return  # the names of the release are not those of the spec
     found = content.get("labels")
     names = {str(value): name for name, value in spec.labels.items()}
@@ -88,6 +88,7 @@ def _case_of(folder: Path, entry: Any) -> SourceCase:
                 "expected {'image': './imagesTr/X.nii.gz', 'label': './labelsTr/X.nii.gz'}."
             )
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise DatasetError(f"{folder}/dataset.json: {name!r} leads out of the folder; mend the entry.")
+            raise DatasetError(f"{folder}/dataset.json: {name!r} leads out of the folder; correct the entry.")
         files.append(folder / name)
-    return SourceCase(files[0].name.removesuffix(ENDING), files[0], files[1])
+    case = files[0].name.removesuffix(ENDING)
+    return SourceCase(case, (Ref(files[0]),), {"case": case}, (("", Ref(files[1])),))

@@ -1,0 +1,1 @@
+"""Find the cases of an unpacked release: one kind of layout a module."""
