@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.networks.width import narrowed
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
@@ -39,10 +40,7 @@ class Case:
     def target(self) -> NetworkTarget:
         """The network."""
         target = standard_target(self.dims, self.arch, patch_size=self.patch)
-        if self.width:
-            kwargs = target.architecture["arch_kwargs"]
-            kwargs["features_per_stage"] = [min(self.width * 2**i, 320) for i in range(kwargs["n_stages"])]
-        return target
+        return replace(target, architecture=narrowed(target.architecture, self.width)) if self.width else target
 
     @property
     def config(self) -> SynthesisConfig:

@@ -31,6 +31,7 @@ from rasd_nnu.checkpoints.read import Source
 from rasd_nnu.errors import TransferError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.networks.standard import standard_target
+from rasd_nnu.networks.width import LIMITS, stage_features
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from rasd_nnu.transfer import StartOptions, TransferReport, start
 
@@ -151,10 +152,9 @@ def _replanned(target: NetworkTarget, patch: tuple[int, ...], spacing: tuple[flo
     kwargs, stages = target.architecture["arch_kwargs"], len(strides)
     depth = "n_blocks_per_stage" if "n_blocks_per_stage" in kwargs else "n_conv_per_stage"
     blocks = [1, 3, 4, *[6] * 10] if depth == "n_blocks_per_stage" else [2] * 13
-    limit = 512 if target.dims == 2 else 320
     changed = {
         "n_stages": stages,
-        "features_per_stage": [min(32 * 2**i, limit) for i in range(stages)],
+        "features_per_stage": stage_features(stages, 32, LIMITS[target.dims]),
         "kernel_sizes": [[int(n) for n in k] for k in kernels],
         "strides": [[int(n) for n in s] for s in strides],
         depth: blocks[:stages],

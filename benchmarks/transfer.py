@@ -30,7 +30,7 @@ from transfer_data import TASKS, Task
 
 from rasd_nnu.compare import compare_summaries
 from rasd_nnu.files import write_text
-from rasd_nnu.trainers.options import Recipe
+from rasd_nnu.trainers.options import FinetuneRecipe
 from rasd_nnu.workflows.demo import demo_environment
 from rasd_nnu.workflows.experiment.compact import add_compact
 from rasd_nnu.workflows.experiment.few_shot import few_shot_split
@@ -42,7 +42,7 @@ LABELLED, SEEDS = (5, 20), 10  # each pair is a fold
 POOL = {"hippocampus_3d": 80, "hippocampus_2d": 80, "muscle_2d": 24, "histology_2d": 30}
 HELD_OUT = {"hippocampus_3d": 20, "hippocampus_2d": 20, "muscle_2d": 24, "histology_2d": 30}
 BATCH = {"hippocampus_3d": 2, "hippocampus_2d": 8, "muscle_2d": 4, "histology_2d": 4}
-USUAL_WARMUP = Recipe().warmup
+USUAL_WARMUP = FinetuneRecipe().warmup
 PRETRAIN_ITERATIONS = {"3d_fullres": 1000, "2d": 2000}
 
 

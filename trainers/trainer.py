@@ -146,7 +146,7 @@ class RaSDTrainer(nnUNetTrainer):
             checkpoint = self._source()
         if not self.was_initialized:
             self.initialize()
-        transfer = None if checkpoint is None else self._transfer(*checkpoint)
+        transfer = None if checkpoint is None else self._transfer(checkpoint[0])
         if self.local_rank == 0:
             content = start_report(self, checkpoint, transfer)
             write_text(Path(self.output_folder) / "transfer_report.json", json.dumps(content, indent=2))
@@ -161,9 +161,9 @@ class RaSDTrainer(nnUNetTrainer):
     def _find_checkpoint(self) -> Choice:
         return checkpoint_for(self.target, self.plans_manager.plans)
 
-    def _transfer(self, source: Source, choice: Choice) -> TransferReport:
+    def _transfer(self, source: Source) -> TransferReport:
         """Copy what the recipe asks for. Draws nothing: under DDP the ranks have agreed on the weights before."""
-        return start(source, self.target, self.network, self.recipe.start, for_this_plan=choice.for_this_plan)
+        return start(source, self.target, self.network, self.recipe.start)
 
     def _weights_version(self) -> int:
         """Return a number that any writing into the parameters raises."""

@@ -23,13 +23,10 @@ class Choice:
     Args:
         path: The file.
         named_by: What named it, for a person to read.
-        for_this_plan: It lies where `rasd_nnu pretrain` puts the one of this very plan, so that one that does not fit
-            exactly was made for earlier plans.
     """
 
     path: Path
     named_by: str
-    for_this_plan: bool = False
 
 
 def default_path(target: NetworkTarget, arch: str = "plain") -> Path:
@@ -86,7 +83,7 @@ def _choose(target: NetworkTarget, plans: Mapping[str, Any], standard: str | Non
         return Choice(local_path(planned), _named_by("pretrain_info", planned))
     if standard is not None:
         return Choice(default_path(replace(target, dataset=None), standard), "standard network")
-    return Choice(default_path(target), "default folder", for_this_plan=True)
+    return Choice(default_path(target), "default folder")
 
 
 def _named_by(what: str, source: str) -> str:

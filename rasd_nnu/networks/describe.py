@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from rasd_nnu.errors import ConfigError
+from rasd_nnu.networks.width import LIMITS, stage_features
 
 _UNETS = "dynamic_network_architectures.architectures.unet."
 _RESENC_BLOCKS = (1, 3, 4, *(6,) * 10)
@@ -35,13 +36,13 @@ def convolutional(patch: tuple[int, ...], *, residual: bool) -> dict[str, Any]:
             f"patch {patch} must be divisible by {_listed(divisors)} for this network. "
             f"The next larger one that fits is --patch {','.join(str(int(n)) for n in fitting)}."
         )
-    stages, limit = len(strides), 320 if dims == 3 else 512
+    stages = len(strides)
     depth = {"n_blocks_per_stage": list(_RESENC_BLOCKS[:stages])} if residual else {"n_conv_per_stage": [2] * stages}
     return {
         "network_class_name": _UNETS + ("ResidualEncoderUNet" if residual else "PlainConvUNet"),
         "arch_kwargs": {
             "n_stages": stages,
-            "features_per_stage": [min(32 * 2**i, limit) for i in range(stages)],
+            "features_per_stage": stage_features(stages, 32, LIMITS[dims]),
             "conv_op": f"torch.nn.modules.conv.Conv{dims}d",
             "kernel_sizes": [[int(n) for n in kernel] for kernel in kernels],
             "strides": [[int(n) for n in stride] for stride in strides],

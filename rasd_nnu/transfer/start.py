@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 
 from rasd_nnu.checkpoints.read import Source
-from rasd_nnu.checkpoints.registry import pretrain_command
+from rasd_nnu.checkpoints.registry import default_path, pretrain_command
 from rasd_nnu.errors import TransferError
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.transfer.adapt import transfer_weights
@@ -56,20 +56,19 @@ def start(
     target: NetworkTarget,
     network: nn.Module,
     options: StartOptions = StartOptions(),
-    *,
-    for_this_plan: bool = False,
 ) -> TransferReport:
     """Transfer a checkpoint into the planned network.
 
     One of ours or of nnU-Net that was made for exactly this network has to cover all of it, segmentation heads apart.
-    Another is adapted by the rules and has to cover `REQUIRED_OF_OTHERS` of the encoder.
+    Another is adapted by the rules and has to cover `REQUIRED_OF_OTHERS` of the encoder. One that lies where
+    `rasd_nnu pretrain` puts the checkpoint of this very plan but is of another network was made for earlier plans, and
+    is refused.
 
     Args:
         source: The checkpoint.
         target: Description of the planned network.
         network: The planned network.
         options: What a person decided.
-        for_this_plan: The checkpoint is meant for this very plan: one that was made for earlier plans is refused.
 
     Raises:
         TransferError: If it is of another dimension or another kind of network, was made for earlier plans, or fits
@@ -83,18 +82,19 @@ def start(
     same = target.same_network(theirs.architecture, theirs.input_channels)
     if same and fit == FitOptions() and not source.of_others:
         return transfer_weights(source.weights, network, required=exact, only=only)
+    outdated = not same and source.path.resolve() == default_path(target).resolve()
     inflated = fit.inflate is not None and (theirs.dims, target.dims) == (2, 3)
-    if (for_this_plan and not same) or (theirs.dims != target.dims and not inflated):
-        raise _refusal(source, theirs, target, for_this_plan=for_this_plan)
+    if outdated or (theirs.dims != target.dims and not inflated):
+        raise _refusal(source, theirs, target, overwrite=outdated)
     names, how = name_map(theirs, target), adaptation(theirs, target, fit, source.channel_names)
     return transfer_weights(source.weights, network, required=other, part="encoder", names=names, how=how, only=only)
 
 
-def _refusal(source: Source, theirs: NetworkTarget, target: NetworkTarget, *, for_this_plan: bool) -> TransferError:
+def _refusal(source: Source, theirs: NetworkTarget, target: NetworkTarget, *, overwrite: bool) -> TransferError:
     return TransferError(
         f"{source.path} was not pre-trained for the network of {target.dataset}, plans {target.plans}, "
         f"configuration {target.configuration}: {_difference(theirs, target)}. Pre-train that network: "
-        f"{pretrain_command(target)}{' --overwrite' if for_this_plan else ''}"
+        f"{pretrain_command(target)}{' --overwrite' if overwrite else ''}"
     )
 
 

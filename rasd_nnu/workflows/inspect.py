@@ -10,7 +10,6 @@ import torch
 
 from rasd_nnu.checkpoints.file import resume_path, safe_load
 from rasd_nnu.checkpoints.read import Source
-from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
@@ -58,8 +57,7 @@ def fit_to(
     Raises:
         TransferError: If the trainer would refuse them.
     """
-    own = source.path.resolve() == default_path(target).resolve()
-    return start(source, target, build_network(target), options, for_this_plan=own)
+    return start(source, target, build_network(target), options)
 
 
 def _kind(content: Mapping[str, Any]) -> str:

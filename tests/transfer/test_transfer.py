@@ -13,7 +13,7 @@ from rasd_nnu.checkpoints.registry import Choice, checkpoint_for, default_path
 from rasd_nnu.errors import CheckpointError, TransferError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
-from rasd_nnu.transfer import StartOptions, distinct_tensors, start, transfer_weights, unwrap
+from rasd_nnu.transfer import distinct_tensors, start, transfer_weights, unwrap
 from tests.helpers import architecture
 
 
@@ -114,7 +114,7 @@ def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         path.parent.mkdir(exist_ok=True, parents=True)
         path.touch()
     info = {"pretrain_info": {"checkpoint_path": str(paths[1])}}
-    assert checkpoint_for(target, {}) == Choice(paths[0], "default folder", for_this_plan=True)
+    assert checkpoint_for(target, {}) == Choice(paths[0], "default folder")
     assert checkpoint_for(target, info) == Choice(paths[1], "pretrain_info")
     monkeypatch.setenv("RASD_CHECKPOINT", str(paths[2]))
     assert checkpoint_for(target, info) == Choice(paths[2], "RASD_CHECKPOINT")
@@ -132,16 +132,14 @@ def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (_target(kernel_sizes=[[1, 3, 3], [3, 3, 3], [3, 3, 3]]), "kernel_sizes .* against"),
     ],
 )
-def test_default_checkpoint_of_earlier_plans_is_refused(tmp_path: Path, other: NetworkTarget, message: str) -> None:
-    _write(tmp_path / "a.pth", other)
+def test_default_checkpoint_of_earlier_plans_is_refused(
+    tmp_path: Path, other: NetworkTarget, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RASD_CHECKPOINTS", str(tmp_path))
+    path = default_path(_target())
+    _write(path, other)
     with pytest.raises(TransferError, match=f"{message}.*rasd_nnu pretrain --dataset 901 -c 3d_fullres"):
-        start(
-            open_source(tmp_path / "a.pth"),
-            _target(),
-            build_network(_target()),
-            StartOptions(transfer="whole"),
-            for_this_plan=True,
-        )
+        start(open_source(path), _target(), build_network(_target()))
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
 from rasd_nnu.files import write_text
+from rasd_nnu.networks.width import narrowed
 from rasd_nnu.nnunet.plans import target_from_plans
 
 
@@ -27,9 +27,7 @@ def add_compact(
         The name of the new configuration.
     """
     plans = json.loads(plans_file.read_text())
-    architecture = copy.deepcopy(target_from_plans(plans, dataset_json, configuration).architecture)
-    stages = architecture["arch_kwargs"]["n_stages"]
-    architecture["arch_kwargs"]["features_per_stage"] = [min(base_features * 2**i, 320) for i in range(stages)]
+    architecture = narrowed(target_from_plans(plans, dataset_json, configuration).architecture, base_features)
     name = f"{configuration}_compact"
     plans["configurations"][name] = {
         "inherits_from": configuration,
