@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from rasd_nnu.stats.result import Interval
 from rasd_nnu.stats.units import unit_means
 
 RELIABLE_UNITS = 10  # below this a bootstrap interval is too narrow more often than it says
 _BATCH_VALUES = 1_000_000  # resampled values held in memory at a time
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval.
-
-    Args:
-        low: Lower bound.
-        high: Upper bound.
-        confidence: Nominal coverage, such as 0.95.
-        method: ``bca``, or ``degenerate`` where all units have the same difference.
-        note: What to tell the reader about the interval; empty if nothing.
-    """
-
-    low: float
-    high: float
-    confidence: float
-    method: str
-    note: str = ""
 
 
 def mean_interval(

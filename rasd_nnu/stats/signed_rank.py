@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from rasd_nnu.stats.result import Result
 from rasd_nnu.stats.signflip import smallest_two_sided_p
 from rasd_nnu.stats.units import unit_means
 
@@ -16,7 +17,7 @@ EXACT_UNITS = 500  # the exact distribution takes n^3 steps; far above this the 
 
 
 @dataclass(frozen=True)
-class SignedRankResult:
+class SignedRankResult(Result):
     """Outcome of a signed-rank test.
 
     Args:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rasd_nnu.stats.result import Result
 from rasd_nnu.stats.units import unit_means
 
 EXACT_UNITS = 15  # 2^15 sign patterns are enumerated; above that they are drawn
@@ -15,7 +16,7 @@ _CHUNK = 10_000  # sign patterns held in memory at a time
 
 
 @dataclass(frozen=True)
-class SignFlipResult:
+class SignFlipResult(Result):
     """Outcome of a sign-flip test.
 
     Args:

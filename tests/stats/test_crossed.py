@@ -1,0 +1,179 @@
+"""The multi-reader multi-case analysis, against published output and a slow reference.
+
+`data/van_dyke.csv` holds the ratings of Van Dyke et al. (Cine MRI in the diagnosis of thoracic aortic dissection, 79th
+RSNA, 1993): 2 treatments, 5 readers, 114 cases, the example of nearly all publications on the method. The expected
+numbers are the output of OR-DBM MRMC 2.51 (Iowa; trapezoidal AUC, jackknife) and JAFROC 4.2.1, as kept in the sources
+of the R package RJafroc (inst/IowaResults/VanDyke.txt, inst/JAFROC/VanDykeROC.txt).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rasd_nnu.stats import (
+    CrossedTest,
+    auc_delong,
+    auc_jackknife,
+    crossed_mean_test,
+    mean_covariance,
+    obuchowski_rockette,
+)
+
+READERS, CASES = 5, 114
+
+
+@pytest.fixture(scope="module")
+def van_dyke() -> CrossedTest:
+    table = np.loadtxt(Path(__file__).parent / "data/van_dyke.csv", delimiter=",", skiprows=1)
+    areas, covariance = auc_jackknife(table[:, 1], table[:, 2:].T)
+    return obuchowski_rockette(areas.reshape(2, READERS), covariance, CASES)
+
+
+def test_van_dyke_reader_differences(van_dyke: CrossedTest) -> None:
+    published = (-0.02818, -0.04654, -0.01787, -0.02625, -0.10016)
+    assert van_dyke.by_seed == pytest.approx(published, abs=5e-6)
+    assert van_dyke.difference == pytest.approx(-0.04380032, abs=5e-9)
+
+
+def test_van_dyke_variance_components(van_dyke: CrossedTest) -> None:
+    parts = van_dyke.components
+    found = (parts.or_seed, parts.or_seed_arm, parts.cov1, parts.cov2, parts.cov3, parts.var_error)
+    assert found == pytest.approx((0.001535, 0.0002004, 0.00034661, 0.00034407, 0.00023903, 0.00080229), abs=5e-9)
+    dbm = (parts.dbm_patient, parts.dbm_patient_arm, parts.dbm_seed_patient, parts.dbm_residual)
+    assert dbm == pytest.approx((0.02724923, 0.0119753, 0.01226473, 0.0399716), abs=5e-9)
+    assert parts.ms_seed / 2 == pytest.approx(0.00055103, abs=5e-9)
+
+
+def test_van_dyke_random_readers_and_random_cases(van_dyke: CrossedTest) -> None:
+    assert van_dyke.se == pytest.approx(0.02075, abs=5e-6)
+    assert van_dyke.hillis.df == pytest.approx(15.26, abs=5e-3)
+    assert van_dyke.hillis.p == pytest.approx(0.0517, abs=5e-5)
+    interval = van_dyke.hillis.interval
+    assert (interval.low, interval.high) == pytest.approx((-0.08796, 0.00036), abs=5e-6)
+
+
+def test_van_dyke_fixed_readers_and_fixed_cases(van_dyke: CrossedTest) -> None:
+    readers, cases = van_dyke.these_seeds, van_dyke.these_patients
+    assert (readers.df, readers.p) == (113, pytest.approx(0.0210, abs=5e-5))
+    assert (readers.interval.low, readers.interval.high) == pytest.approx((-0.08088, -0.00672), abs=5e-6)
+    assert (cases.df, cases.p) == (4, pytest.approx(0.0420, abs=5e-5))
+    assert (cases.interval.low, cases.interval.high) == pytest.approx((-0.08502, -0.00258), abs=5e-6)
+
+
+def _anova(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Mean squares of the three-way analysis of variance arm x seed x patient, by plain loops over projections."""
+    x = np.stack([a, b])
+    t, r, c = x.shape
+    grand = x.mean()
+    effects = {
+        "TR": x.mean(2) - x.mean((1, 2))[:, None] - x.mean((0, 2))[None] + grand,
+        "TC": x.mean(1) - x.mean((1, 2))[:, None] - x.mean((0, 1))[None] + grand,
+    }
+    three = x - x.mean(2, keepdims=True) - x.mean(1, keepdims=True) - x.mean(0, keepdims=True)
+    three = (
+        three + x.mean((1, 2), keepdims=True) + x.mean((0, 2), keepdims=True) + x.mean((0, 1), keepdims=True) - grand
+    )
+    return {
+        "T": r * c * float(((x.mean((1, 2)) - grand) ** 2).sum()) / (t - 1),
+        "TR": c * float((effects["TR"] ** 2).sum()) / ((t - 1) * (r - 1)),
+        "TC": r * float((effects["TC"] ** 2).sum()) / ((t - 1) * (c - 1)),
+        "TRC": float((three**2).sum()) / ((t - 1) * (r - 1) * (c - 1)),
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_dorfman_berbaum_metz_for_a_score_of_each_case(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    patient = rng.normal(0, 0.05, 20)
+    a = 0.8 + rng.normal(0, 0.01, (4, 1)) + patient + rng.normal(0, 0.03, (4, 20))
+    b = 0.79 + rng.normal(0, 0.01, (4, 1)) + patient + rng.normal(0, 0.03, (4, 20))
+    found, ms = crossed_mean_test(a, b), _anova(a, b)
+    error = ms["TR"] + max(ms["TC"] - ms["TRC"], 0)
+    df = error**2 / (ms["TR"] ** 2 / 3)
+    assert found.hillis.df == pytest.approx(df, rel=1e-6)
+    assert found.hillis.p == pytest.approx(stats.f.sf(ms["T"] / error, 1, df), rel=1e-6)
+    assert found.these_seeds.p == pytest.approx(stats.f.sf(ms["T"] / ms["TC"], 1, 19), rel=1e-6)
+    denominator = ms["TR"] ** 2 / 3 + (ms["TC"] > ms["TRC"]) * (ms["TC"] ** 2 / 19 + ms["TRC"] ** 2 / 57)
+    assert found.test.df == pytest.approx(error**2 / denominator, rel=1e-6)
+
+
+def test_the_jackknife_of_a_mean_is_its_covariance() -> None:
+    values = np.random.default_rng(0).normal(0, 1, (3, 15))
+    left_out = np.array([np.delete(values, i, axis=1).mean(1) for i in range(15)])
+    jackknife = 14 / 15 * (left_out - left_out.mean(0)).T @ (left_out - left_out.mean(0))
+    assert mean_covariance(values) == pytest.approx(jackknife, rel=1e-10)
+
+
+def test_components_add_up_to_the_variance_of_the_mean() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0, 1, (5, 40)) + rng.normal(0, 1, (5, 1)), rng.normal(0, 1, (5, 40)) + rng.normal(0, 1, 40)
+    found = crossed_mean_test(a, b)
+    assert found.components.variance_of_mean(5, 40) == pytest.approx(found.se**2, rel=1e-6)
+
+
+def test_components_are_estimated_without_bias() -> None:
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(150):
+        difference = rng.normal(0, 2, (4, 1)) + rng.normal(0, 3, 12) + rng.normal(0, 1, (4, 12))
+        parts = crossed_mean_test(difference, np.zeros((4, 12))).components
+        found.append((parts.seed, parts.patient, parts.residual))
+    assert np.mean(found, axis=0) == pytest.approx((4, 9, 1), rel=0.2)
+
+
+def test_the_conservative_p_value_never_rejects_more_with_three_seeds() -> None:
+    rng = np.random.default_rng(3)
+    usual = conservative = 0
+    for _ in range(150):
+        difference = rng.normal(0, 2, (3, 1)) + rng.normal(0, 5, 60) + rng.normal(0, 3, (3, 60))
+        found = crossed_mean_test(difference, np.zeros((3, 60)))
+        usual += found.test.p <= 0.05
+        conservative += found.conservative.p <= 0.05
+    assert conservative <= usual
+    assert conservative / 150 <= 0.1
+
+
+def test_each_interval_agrees_with_its_p_value() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(30):
+        a = rng.normal(0.01, 0.02, (3, 1)) + rng.exponential(0.03, 15) + rng.normal(0, 0.02, (3, 15))
+        found = crossed_mean_test(a, np.full((3, 15), 0.03))
+        for way in (found.test, found.hillis, found.conservative, found.these_seeds, found.these_patients):
+            assert (way.interval.low <= 0 <= way.interval.high) == (way.p > 0.05)
+
+
+def test_cases_of_one_patient_are_one_unit() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(0.8, 0.1, (3, 10)), rng.normal(0.8, 0.1, (3, 10))
+    groups = np.repeat(np.arange(10), 3).tolist()
+    assert crossed_mean_test(np.repeat(a, 3, 1), np.repeat(b, 3, 1), groups).test.p == pytest.approx(
+        crossed_mean_test(a, b).test.p
+    )
+
+
+def test_few_seeds_are_named_and_equal_arms_do_not_divide_by_zero() -> None:
+    same = np.random.default_rng(0).normal(0.8, 0.1, (3, 12))
+    found = crossed_mean_test(same, same)
+    assert found.test.p == found.conservative.p == 1.0
+    assert found.test.interval.method == "degenerate" and "3 seeds" in found.note
+
+
+@pytest.mark.parametrize(
+    ("shape_a", "shape_b", "message"),
+    [((1, 9), (1, 9), "2 seeds"), ((3, 1), (3, 1), "2 patients"), ((3, 9), (2, 9), "same seeds")],
+)
+def test_refuses(shape_a: tuple[int, int], shape_b: tuple[int, int], message: str) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=message):
+        crossed_mean_test(rng.random(shape_a), rng.random(shape_b))
+
+
+def test_delong_and_jackknife_nearly_agree() -> None:
+    table = np.loadtxt(Path(__file__).parent / "data/van_dyke.csv", delimiter=",", skiprows=1)
+    jackknife, delong = (f(table[:, 1], table[:, 2:].T)[1] for f in (auc_jackknife, auc_delong))
+    assert np.diag(delong) == pytest.approx(np.diag(jackknife), rel=0.35)
+    assert delong.sum() == pytest.approx(jackknife.sum(), rel=0.03)
