@@ -32,11 +32,12 @@ def reading(path: Path, *errors: type[Exception], fix: str = FIX) -> Iterator[No
     """
     if not path.exists():
         raise DatasetError(f"{path} is missing; check the source folder, or unpack the release again.")
+    damaged: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, zlib.error, *errors)
     try:
         yield
     except DatasetError:
         raise
-    except (OSError, EOFError, ValueError, zlib.error, *errors) as error:
+    except damaged as error:
         raise DatasetError(f"cannot read {path}: {str(error) or type(error).__name__}. {fix}") from error
 
 

@@ -22,20 +22,18 @@ class Format:
 
     Args:
         name: Name in specs.
-        module: Module of this package that holds the reader; it is imported when it is first used.
-        function: Its name.
+        module: Module of this package whose function ``read`` reads it; it is imported when it is first used.
         endings: Endings of file names, in lower case; of several that fit, the longest counts.
     """
 
     name: str
     module: str
-    function: str = "read"
     endings: tuple[str, ...] = ()
 
     @property
     def read(self) -> Callable[..., Picture]:
         """The reader; it takes a path and the format's own options."""
-        function: Callable[..., Picture] = getattr(importlib.import_module(MODULES + self.module), self.function)
+        function: Callable[..., Picture] = importlib.import_module(MODULES + self.module).read
         return function
 
 
@@ -51,6 +49,12 @@ FORMATS = {
             endings=(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".pgm.gz", ".ppm.gz"),
         ),
         Format("tiff", "tiff", endings=(".tif", ".tiff")),
+        Format("dicom", "dicom", endings=(".dcm", ".dicom")),
+        Format("dicom_series", "dicom_series"),
+        Format("dicom_seg", "dicom_seg"),
+        Format("stack", "stack"),
+        Format("npy", "npy", endings=(".npy",)),
+        Format("slide", "slide", endings=(".svs", ".ndpi")),
     )
 }
 
@@ -89,12 +93,21 @@ def _by_ending(path: Path) -> tuple[str, str]:
 def _by_content(path: Path) -> str:
     """Recognise what releases are known to store without an ending: NIfTI and DICOM."""
     if path.is_dir():
-        return ""
+        return _by_members(path)
     with reading(path), path.open("rb") as stream:
         start = stream.read(132)
     if start[:2] == b"\x1f\x8b" or start[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00"):
         return "nifti"
-    return ""
+    return "dicom" if start[128:132] == b"DICM" else ""
+
+
+def _by_members(folder: Path) -> str:
+    """Recognise a folder by its first visible file: a DICOM series, or a stack of pictures."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        return ""
+    found = _by_ending(files[0])[1] or _by_content(files[0])
+    return {"dicom": "dicom_series", "natural": "stack", "tiff": "stack"}.get(found, "")
 
 
 def read_picture(path: Path, format: str | None = None, **options: Any) -> Picture:

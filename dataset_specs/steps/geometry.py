@@ -24,6 +24,8 @@ class MatchGeometry(PairStep):
             The default is larger than the rounding of headers and smaller than what shifts a label.
         trim_vox: By how many voxels the shapes may differ along an axis; the larger one is then cut at its end.
             0 where shapes must agree.
+        embed: Whether a label map may cover a part of the image only, voxel on voxel (DICOM segmentations leave out
+            empty slices); what it does not cover becomes 0.
         trust_image: Take the geometry of the image whatever the label's header says. Only where the release is
             known to have empty headers; the shapes must agree nevertheless.
     """
@@ -31,6 +33,7 @@ class MatchGeometry(PairStep):
     kind: Literal["match_geometry"] = "match_geometry"
     tolerance_vox: float = Field(0.1, ge=0, le=1)
     trim_vox: int = Field(0, ge=0, le=8)
+    embed: bool = False
     trust_image: bool = False
 
     def __call__(self, image: Picture, label: Picture) -> tuple[Picture, Picture]:
@@ -39,10 +42,26 @@ class MatchGeometry(PairStep):
         Raises:
             DatasetError: Shapes, spacings or places differ by more than the tolerance.
         """
+        if self.embed:
+            label = self._embedded(image, label)
         image, label = self._trim(image, label)
         if not (self.trust_image or not label.spacing_known or not image.spacing_known):
             self._compare(image, label)
         return image, replace(label, geometry=image.geometry, spacing_known=image.spacing_known)
+
+    def _embedded(self, image: Picture, label: Picture) -> Picture:
+        """Lay a part on the whole grid; what is not a part of it stays as it is, and is refused afterwards."""
+        z, y, x = _offset_vox(image, label)
+        fits = all(
+            start >= 0 and start + size <= whole
+            for start, size, whole in zip((z, y, x), label.shape, image.shape, strict=True)
+        )
+        if label.shape == image.shape or not fits:
+            return label
+        whole = np.zeros((label.channels, *image.shape), dtype=label.array.dtype)
+        depth, height, width = label.shape
+        whole[:, z : z + depth, y : y + height, x : x + width] = label.array
+        return label.with_array(whole, label.geometry.shifted((-z, -y, -x)))
 
     def _trim(self, image: Picture, label: Picture) -> tuple[Picture, Picture]:
         apart = max(abs(a - b) for a, b in zip(label.shape, image.shape, strict=True))
@@ -69,6 +88,12 @@ class MatchGeometry(PairStep):
                 f"{label.source} lies {apart:.3g} voxel(s) away from its image {image.source}; tolerated are "
                 f"{self.tolerance_vox:g}. Correct the header that is wrong, or take the case out."
             )
+
+
+def _offset_vox(image: Picture, label: Picture) -> tuple[int, int, int]:
+    """Return the voxel (z, y, x) of the image that is nearest to the first voxel of the label map."""
+    x, y, z, _ = np.linalg.solve(image.geometry.affine, [*label.geometry.origin_mm, 1.0])
+    return round(float(z)), round(float(y)), round(float(x))
 
 
 def _corner_distance_mm(image: Picture, label: Picture) -> float:

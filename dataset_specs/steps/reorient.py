@@ -53,4 +53,4 @@ class Flip(Step):
 
     def __call__(self, picture: Picture) -> Picture:
         """Return the voxels in reversed order."""
-        return picture.with_array(np.flip(picture.array, [1 + "zyx".index(axis) for axis in self.axes]))
+        return picture.with_array(np.flip(picture.array, tuple(1 + "zyx".index(axis) for axis in self.axes)))

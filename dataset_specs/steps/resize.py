@@ -86,5 +86,6 @@ def _stretched(picture: Picture, height: int, width: int) -> Geometry:
     old_height, old_width = picture.shape[1:]
     fy, fx = old_height / height, old_width / width
     x, y, z = picture.geometry.spacing_mm
-    origin = picture.geometry.affine @ np.array([(fx - 1) / 2, (fy - 1) / 2, 0, 1])
-    return replace(picture.geometry, spacing_mm=(x * fx, y * fy, z), origin_mm=tuple(float(v) for v in origin[:3]))
+    left, posterior, superior, _ = picture.geometry.affine @ np.array([(fx - 1) / 2, (fy - 1) / 2, 0, 1])
+    origin = (float(left), float(posterior), float(superior))
+    return replace(picture.geometry, spacing_mm=(x * fx, y * fy, z), origin_mm=origin)

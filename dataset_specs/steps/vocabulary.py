@@ -10,6 +10,7 @@ from rasd_nnu.dataset_specs.steps.channels import Channel, Grey
 from rasd_nnu.dataset_specs.steps.colours import Colours
 from rasd_nnu.dataset_specs.steps.crop import CropEmpty
 from rasd_nnu.dataset_specs.steps.geometry import MatchGeometry
+from rasd_nnu.dataset_specs.steps.patch import Patch
 from rasd_nnu.dataset_specs.steps.remap import Above, Remap
 from rasd_nnu.dataset_specs.steps.reorient import Flip, Reorient
 from rasd_nnu.dataset_specs.steps.resize import Resize2D
@@ -18,3 +19,5 @@ from rasd_nnu.dataset_specs.steps.resize import Resize2D
 SingleStep = Annotated[Above | Channel | Colours | Flip | Grey | Remap | Reorient, Field(discriminator="kind")]
 # On both: (image, label) -> (image, label).
 BothStep = Annotated[CropEmpty | MatchGeometry | Resize2D, Field(discriminator="kind")]
+# On an image, with the row of a table that makes the case: (image, row) -> image.
+RowStep = Patch

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from rasd_nnu.dataset_specs.formats.picture import Geometry, Picture
 from rasd_nnu.dataset_specs.steps.channels import Channel, Grey
 from rasd_nnu.dataset_specs.steps.crop import CropEmpty
-from rasd_nnu.dataset_specs.steps.frames import Frames
 from rasd_nnu.dataset_specs.steps.geometry import MatchGeometry
+from rasd_nnu.dataset_specs.steps.patch import Patch
 from rasd_nnu.dataset_specs.steps.reorient import Flip, Reorient
 from rasd_nnu.dataset_specs.steps.resize import Resize2D
 from rasd_nnu.dataset_specs.steps.vocabulary import BothStep, SingleStep
@@ -63,6 +63,19 @@ def test_shape_may_differ_by_what_is_stated(picture: Maker) -> None:
 def test_shape_must_agree_even_where_the_image_is_trusted(picture: Maker) -> None:
     with pytest.raises(DatasetError, match="they may differ by 0"):
         MatchGeometry(trust_image=True)(picture(VOLUME), picture(VOLUME[:3]))
+
+
+def test_part_is_laid_on_the_whole_grid(picture: Maker) -> None:
+    image = picture(VOLUME, "img", PLACE)
+    part = picture(VOLUME[1:3, :, 2:], "seg", PLACE.shifted((1, 0, 2)))
+    label = MatchGeometry(embed=True)(image, part)[1]
+    expected = np.zeros_like(VOLUME)
+    expected[1:3, :, 2:] = VOLUME[1:3, :, 2:]
+    assert np.array_equal(label.array[0], expected)
+    assert label.geometry == PLACE
+    for elsewhere in (PLACE.shifted((3, 0, 2)), replace(PLACE, origin_mm=(-10.2, 20, 30))):
+        with pytest.raises(DatasetError, match=r"seg (has the shape|lies)"):
+            MatchGeometry(embed=True)(image, replace(part, geometry=elsewhere))
 
 
 def test_label_without_a_spacing_takes_that_of_the_image(picture: Maker) -> None:
@@ -168,16 +181,44 @@ def test_grey_keeps_equal_channels_exactly(picture: Maker) -> None:
         Grey()(picture(np.ones((2, 1, 3, 3))))
 
 
-def test_frames(picture: Maker) -> None:
-    cine = picture(np.arange(3 * 8).reshape(3, 2, 2, 2))
-    assert [frame.array.min() for frame in Frames()(cine)] == [0, 8, 16]
-    assert [frame.array.min() for frame in Frames(keep=(2, 0))(cine)] == [16, 0]
-    with pytest.raises(DatasetError, match=r"has 3 frame\(s\), but the spec asks for \[3\]"):
-        Frames(keep=(3,))(cine)
-
-
 def test_steps_are_found_by_kind() -> None:
     single: TypeAdapter[object] = TypeAdapter(SingleStep)
     both: TypeAdapter[object] = TypeAdapter(BothStep)
     assert single.validate_python({"kind": "channel", "index": 1}) == Channel(index=1)
     assert both.validate_python({"kind": "resize_2d", "max_edge": 512}) == Resize2D(max_edge=512)
+
+
+def row_at(picture: Picture, z: int, y: int, x: int) -> dict[str, str]:
+    return dict(zip(("cx", "cy", "cz"), (str(value) for value in world_of(picture, z, y, x)), strict=True))
+
+
+CUT = Patch(centre=("cx", "cy", "cz"), shape=(2, 3, 4))
+
+
+def test_patch_around_a_world_point(picture: Maker) -> None:
+    image = picture(VOLUME, "1.2.3.mhd", PLACE)
+    patch = CUT(image, row_at(image, 2, 2, 3))
+    assert np.array_equal(patch.array[0], VOLUME[1:3, 1:4, 1:5])
+    assert np.allclose(world_of(patch, 0, 0, 0), world_of(image, 1, 1, 1))
+
+
+def test_patch_at_the_border_is_filled(picture: Maker) -> None:
+    image = picture(VOLUME + 5, geometry=PLACE)
+    patch = CUT(image, row_at(image, 0, 0, 0))
+    assert np.array_equal(patch.array[0, 1, 1:, 2:], (VOLUME + 5)[0, :2, :2])
+    assert (patch.array[0, 0] == 5).all()
+    assert Patch(centre=CUT.centre, shape=CUT.shape, fill=-1024)(image, row_at(image, 0, 0, 0)).array.min() == -1024
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"cx": "900", "cy": "0", "cz": "0"}, r"1\.2\.3\.mhd: the point .* lies outside the image"),
+        ({"cx": "1", "cy": "0"}, r"a row gives no point in the columns cx, cy, cz"),
+        ({"cx": "1", "cy": "0", "cz": "left"}, r"a row gives no point"),
+        ({"cx": "nan", "cy": "0", "cz": "0"}, r"is not finite"),
+    ],
+)
+def test_patch_needs_a_point_inside(picture: Maker, row: dict[str, str], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        CUT(picture(VOLUME, "1.2.3.mhd", PLACE), row)

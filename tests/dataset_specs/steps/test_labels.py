@@ -1,4 +1,4 @@
-"""Steps that change label values: remap, above, colours, union, layers."""
+"""Steps that change label values: remap, above, colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from rasd_nnu.dataset_specs.formats.picture import Geometry, Picture
 from rasd_nnu.dataset_specs.steps.colours import ColourClass, Colours
-from rasd_nnu.dataset_specs.steps.combine import Layers, Union
 from rasd_nnu.dataset_specs.steps.remap import Above, Remap
 from rasd_nnu.errors import DatasetError
 
@@ -100,26 +99,6 @@ def test_unknown_colour_is_refused(picture: Maker) -> None:
 def test_grey_mask_is_no_coloured_one(picture: Maker) -> None:
     with pytest.raises(DatasetError, match=r"a\.png has 1 channel\(s\), but a colour-coded mask has 3"):
         Colours(colours=PALETTE)(picture([[0, 1]]))
-
-
-def test_union(picture: Maker) -> None:
-    assert values_of(Union()([picture([[255, 0, 0]]), picture([[0, 255, 0]])])) == [1, 1, 0]
-
-
-def test_layers_let_the_later_mask_win(picture: Maker) -> None:
-    masks = [picture([[1, 1, 0]]), picture([[0, 1, 0]])]
-    assert values_of(Layers(labels=(1, 2))(masks)) == [1, 2, 0]
-    with pytest.raises(DatasetError, match=r"a\.png overlaps masks before it in 1 voxel"):
-        Layers(labels=(1, 2), overlap="refuse")(masks)
-
-
-def test_masks_must_be_there_and_agree(picture: Maker) -> None:
-    with pytest.raises(DatasetError, match="there is no mask to join"):
-        Union()([])
-    with pytest.raises(DatasetError, match=r"1 mask\(s\) for 2 label\(s\)"):
-        Layers(labels=(1, 2))([picture([[1]])])
-    with pytest.raises(DatasetError, match=r"b\.png has the shape \(1, 1, 2\)"):
-        Union()([picture([[1, 0, 0]]), picture([[1, 0]], "b.png")])
 
 
 @pytest.mark.parametrize("wrong", [{"values": {}}, {"values": {0: 256}}, {"values": {0: 0}, "table": 1}])
