@@ -26,16 +26,17 @@ MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
     "stats": _BOTTOM,
+    "records": _BOTTOM,
     "nnunet": _BOTTOM,
     "dataset_specs": _BOTTOM,
     "networks": _BOTTOM | {"nnunet"},
     "checkpoints": _BOTTOM | {"nnunet", "networks"},
     "transfer": _FLOOR,
     "pretrain": _FLOOR,
-    "compare": _BOTTOM | {"nnunet", "stats"},
+    "compare": _BOTTOM | {"nnunet", "stats", "records"},
     "trainers": _FLOOR | {"transfer", "pretrain"},
-    "tasks": _FLOOR | {"transfer", "pretrain", "stats"},
-    "workflows": _FLOOR | {"transfer", "pretrain", "trainers", "tasks", "compare", "stats", "dataset_specs"},
+    "tasks": _FLOOR | {"transfer", "pretrain", "stats", "records"},
+    "workflows": _FLOOR | {"transfer", "pretrain", "trainers", "tasks", "compare", "stats", "records", "dataset_specs"},
 }
 MAY_IMPORT["cli"] = MAY_IMPORT["workflows"] | {"workflows"}
 
