@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from tests.trainers.helpers import make_trainer
 CONFIGURATION = "3d_fullres"
 
 
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDataset:
-    for variable in ("TRANSFER", "REQUIRE", "WIDTH", "INFLATE", "CHANNELS"):
-        monkeypatch.delenv(f"RASD_{variable}", raising=False)
-    return tiny_dataset(tmp_path, monkeypatch, preprocess=())
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyDataset]:
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("TRANSFER", "REQUIRE", "WIDTH", "INFLATE", "CHANNELS"):
+            patch.delenv(f"RASD_{variable}", raising=False)
+        yield tiny_dataset(tmp_path_factory.mktemp("tiny"), patch, preprocess=(CONFIGURATION,))
 
 
 def _ours(path: Path, target: NetworkTarget) -> None:
@@ -112,6 +113,7 @@ def test_all_three_agree(
     trained = _by_trainer(tiny, monkeypatch, options)
     _, inspected = _run(["inspect", str(path), "--against", NAME, *plan], capsys)
     out = tiny.root / "converted.pth"
+    out.unlink(missing_ok=True)
     code, converted = _run(["convert", str(path), "--dataset", NAME, "--out", str(out), *plan], capsys)
 
     assert _decided(inspected["against"]["transfer"]) == _decided(trained)
