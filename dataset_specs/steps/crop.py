@@ -43,7 +43,7 @@ class CropEmpty(PairStep):
         return _cut(image, box), None if label is None else _cut(label, box)
 
     def _box(self, image: Picture) -> tuple[slice, ...]:
-        filled: np.ndarray = (image.array > self.threshold).any(axis=0)
+        filled = np.any(image.array > self.threshold, axis=0)
         if not filled.any():
             raise DatasetError(f"{image.source} is empty: no voxel is above {self.threshold:g}. Take the case out.")
         box = []

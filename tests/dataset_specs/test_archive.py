@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rasd_nnu.dataset_specs.archive import unpack
+from rasd_nnu.dataset_specs.archive import UnpackLimits, unpack
 from rasd_nnu.errors import DatasetError
 
 
@@ -101,3 +101,74 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_text("<html>moved</html>")
     with pytest.raises(DatasetError, match="cannot unpack"):
         unpack(tmp_path / "a.tar", tmp_path / "out")
+
+
+def packed_zeros(file: Path, size: int, files: int = 1) -> Path:
+    if file.suffix == ".zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
+            for number in range(files):
+                pack.writestr(f"{number}.bin", bytes(size))
+        return file
+    with tarfile.open(file, "w:gz") as tar:
+        for number in range(files):
+            info = member(f"{number}.bin")
+            info.size = size
+            tar.addfile(info, io.BytesIO(bytes(size)))
+    return file
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (UnpackLimits(max_bytes=10_000), r"unpacks to more than 10000 bytes.*\(limit max_bytes\)"),
+        (UnpackLimits(max_members=2), r"holds more than 2 members"),
+        (UnpackLimits(max_ratio=20, ratio_from_bytes=50_000), r"unpacks to more than 20 times its \d+ bytes"),
+    ],
+    ids=["bytes", "members", "ratio"],
+)
+def test_bomb_is_refused_completely(tmp_path: Path, name: str, limits: UnpackLimits, message: str) -> None:
+    archive = packed_zeros(tmp_path / name, 100_000, files=3)
+    with pytest.raises(DatasetError, match=rf"{name} is refused: it {message}"):
+        unpack(archive, tmp_path / "out", limits)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
+def test_what_stays_below_the_limits_is_unpacked(tmp_path: Path, name: str) -> None:
+    limits = UnpackLimits(max_bytes=300_000, max_members=3, max_ratio=1, ratio_from_bytes=300_000)
+    unpack(packed_zeros(tmp_path / name, 100_000, files=3), tmp_path / "out", limits)
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_size_is_counted_and_not_believed(tmp_path: Path) -> None:
+    """The directory of the zip claims one byte; zipfile then stops there and finds the checksum wrong."""
+    archive = packed_zeros(tmp_path / "a.zip", 100_000)
+    content = archive.read_bytes()
+    archive.write_bytes(content.replace((100_000).to_bytes(4, "little"), (1).to_bytes(4, "little")))
+    with pytest.raises(DatasetError, match=r"cannot unpack .*a\.zip"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_encrypted_zip(tmp_path: Path) -> None:
+    archive = packed_zeros(tmp_path / "a.zip", 10)
+    content = bytearray(archive.read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(bytes(content))
+    with pytest.raises(DatasetError, match=r"cannot unpack .*a\.zip: .*encrypted.* 7-Zip"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_rar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.rar").write_bytes(b"Rar!\x1a\x07\x01\x00" + bytes(50))
+    with pytest.raises(DatasetError, match=r"a\.rar is a RAR archive, .* with --source"):
+        unpack(tmp_path / "a.rar", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.rar"]
+
+
+def test_target_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match=r"cannot unpack .*a\.zip"):
+        unpack(packed_zeros(tmp_path / "a.zip", 10), tmp_path / "file" / "out")
