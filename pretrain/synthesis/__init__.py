@@ -6,17 +6,19 @@ Cf. section 4.1 of the paper. Everything is a function of ``(config, seed, index
 from __future__ import annotations
 
 from rasd_nnu.pretrain.synthesis.config import PRESETS, SynthesisConfig
-from rasd_nnu.pretrain.synthesis.draw import SampleParameters, draw, generator_for, reappear
-from rasd_nnu.pretrain.synthesis.engine import render, synthesize, synthesize_views
+from rasd_nnu.pretrain.synthesis.draw import SampleParameters, draw, draw_view, generator_for, reappear
+from rasd_nnu.pretrain.synthesis.engine import render, render_images, synthesize, synthesize_views
 
 __all__ = [
     "PRESETS",
     "SampleParameters",
     "SynthesisConfig",
     "draw",
+    "draw_view",
     "generator_for",
     "reappear",
     "render",
+    "render_images",
     "synthesize",
     "synthesize_views",
 ]

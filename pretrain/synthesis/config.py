@@ -3,146 +3,49 @@
 from __future__ import annotations
 
 import importlib.resources
-import math
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from functools import lru_cache
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
 
 from rasd_nnu.errors import ConfigError, did_you_mean
-from rasd_nnu.pretrain.synthesis.priors import (
-    MAX_CELLS,
-    OFF,
-    Cells,
-    Count,
-    Displacement,
-    Factor,
-    Frozen,
-    Intensity,
-    Length,
-    Probability,
-    Range,
-    Share,
-    one_line,
-)
+from rasd_nnu.pretrain.synthesis.effects import EFFECTS
+from rasd_nnu.pretrain.synthesis.heatmaps import Deformation, Heatmaps
+from rasd_nnu.pretrain.synthesis.lattice import Geometry
+from rasd_nnu.pretrain.synthesis.priors import Frozen, one_line
+from rasd_nnu.pretrain.synthesis.structures import STRUCTURES
 
 #: Presets that come with the package: `paper` and `released` reproduce, `default` is ours.
 PRESETS = ("default", "paper", "released")
 
 
-class Heatmaps(Frozen):
-    """Random heat maps, one a class (eq. 1). ``cells``: lattice cells along the longest side, one entry a scale."""
-
-    cells: Cells
-    std: Factor
-    shared_std: bool = False
-
-    @model_validator(mode="after")
-    def _mergeable(self) -> Self:
-        if math.lcm(*self.cells) > MAX_CELLS:
-            raise ValueError(f"expected a least common multiple of at most {MAX_CELLS}")
-        return self
-
-
-class Deformation(Frozen):
-    """Random displacement of the heat maps (eq. 1); ``per_class`` gives each heat map a field of its own."""
-
-    cells: Cells
-    std: Displacement
-    probability: Probability = 1.0
-    per_class: bool = False
-    padding: Literal["border", "zeros"] = "border"
-    half_voxel_drift: bool = False
-
-
-class Regions(Frozen):
-    """Appearance of the regions (eqs. 2 and 3), in intensities before augmentation."""
-
-    mean: Intensity
-    std: Intensity
-    background_mean: Intensity
-    background_std: Intensity
-    channel_correlation: Share = OFF
-    partial_volume: Length = Range(low=0, high=0, unit="vox")
-
-
-class Bias(Frozen):
-    """Smooth multiplicative field (eq. 4): the exponential of smoothed noise with maximum ``peak`` (log scale)."""
-
-    peak: Factor
-    fwhm: Length
-    probability: Probability = 1.0
-    peak_of_white_noise: bool = False
-
-
-class Noise(Frozen):
-    """Noise of the whole image after the bias field; one of ``kinds`` is drawn, ``std`` relative to the maximum."""
-
-    kinds: Annotated[tuple[Literal["gaussian", "rician", "speckle", "poisson"], ...], Field(min_length=1)]
-    std: Factor
-    probability: Probability = 1.0
-
-
-class Blur(Frozen):
-    """Gaussian blur (K in eq. 4), a standard deviation an axis."""
-
-    sigma: Length
-    probability: Probability = 1.0
-
-
-class Slices(Frozen):
-    """Slice thickness along the coarsest axis (S in eq. 4); in 3D only."""
-
-    thickness: Length
-    probability: Probability = 0.0
-
-
-class Contrast(Frozen):
-    """Rescaling to 0..1 (``minmax``) and a gamma curve."""
-
-    minmax: bool
-    gamma: Factor
-
-
-class Body(Frozen):
-    """A random body; outside of it is class 0 without texture, as air around a patient."""
-
-    probability: Probability = 0.0
-    radius: Share = Range(low=0.6, high=1.0, unit="1")
-    roughness: Share = Range(low=0.0, high=0.2, unit="1")
-
-
-class Tubes(Frozen):
-    """Thin curved structures, as vessels; they are the last class (blob fields never make them)."""
-
-    probability: Probability = 0.0
-    radius: Length = Range(low=0.005, high=0.02, unit="fraction")
-    cells: Annotated[int, Field(ge=2, le=MAX_CELLS)] = 4
-
-
-class Inclusions(Frozen):
-    """Small round structures, as nuclei or nodules; they are the last class but one."""
-
-    probability: Probability = 0.0
-    count: Count = Range(low=1, high=30, unit="count")
-    radius: Length = Range(low=0.01, high=0.04, unit="fraction")
-
-
 class Priors(Frozen):
-    """All priors of a preset."""
+    """All priors of a preset; `priors_model` adds those of the registered effects and structures."""
 
     heatmaps: Heatmaps
     deformation: Deformation
-    regions: Regions
-    bias: Bias
-    noise: Noise
-    blur: Blur
-    slices: Slices
-    contrast: Contrast
-    body: Body = Body()
-    tubes: Tubes = Tubes()
-    inclusions: Inclusions = Inclusions()
+
+
+def priors_model() -> type[Priors]:
+    """Return the model of all priors, a group for each registered effect and structure.
+
+    Example:
+        >>> list(priors_model().model_fields)[:4]
+        ['heatmaps', 'deformation', 'regions', 'bias']
+    """
+    return _compose(tuple(EFFECTS.in_order().items()), tuple(STRUCTURES.in_order().items()))
+
+
+@lru_cache(maxsize=8)
+def _compose(*registered: tuple[tuple[str, type[Frozen]], ...]) -> type[Priors]:
+    groups: dict[str, Any] = {}
+    for name, kind in itertools.chain(*registered):
+        required = any(setting.is_required() for setting in kind.model_fields.values())
+        groups[name] = (kind, ... if required else kind())
+    return create_model("Priors", __base__=Priors, **groups)
 
 
 class SynthesisConfig(Frozen):
@@ -174,13 +77,26 @@ class SynthesisConfig(Frozen):
     classes: int | tuple[int, int]
     channels: Annotated[int, Field(ge=1, le=64)] = 1
     normalization: tuple[str, ...] = ()
-    priors: Priors
+    priors: SerializeAsAny[Priors]
 
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigError(one_line(type(self), error)) from None
+
+    @field_validator("priors", mode="before")
+    @classmethod
+    def _of_registered_groups(cls, value: Any) -> Any:
+        model = priors_model()
+        try:
+            return model.model_validate(value.model_dump() if isinstance(value, Priors) else value)
+        except ValidationError as error:
+            raise ConfigError(one_line(model, error, "priors")) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The class of the priors is made at run time: pickle, for worker processes, cannot look it up.
+        return type(self).from_dict, (self.to_dict(),)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -193,15 +109,21 @@ class SynthesisConfig(Frozen):
             raise ValueError("expected classes from 2 to 64, in order")
         if len(self.normalization) not in (0, 1, self.channels):
             raise ValueError(f"expected no, one or {self.channels} normalisation schemes")
-        reserved = sum(p.probability > 0 for p in (self.priors.tubes, self.priors.inclusions))
-        if low < 2 + reserved:
-            raise ValueError(f"tubes and inclusions take a class each: expected at least {2 + reserved} classes")
+        own = [name for name, kind in STRUCTURES.in_order().items() if not kind.air]
+        own = [name for name in own if getattr(self.priors, name).probability > 0]
+        if low < 2 + len(own):
+            raise ValueError(f"{' and '.join(own)} need a class of their own: expected at least {2 + len(own)} classes")
         return self
 
     @property
     def dims(self) -> int:
         """Number of spatial dimensions."""
         return len(self.shape)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Shape, spacing and channels of the image."""
+        return Geometry(self.shape, self.spacing, self.channels)
 
     @property
     def class_range(self) -> tuple[int, int]:
@@ -247,8 +169,8 @@ class SynthesisConfig(Frozen):
             group, _, key = dotted.partition(".")
             if not key:
                 raise ConfigError(f"override {dotted!r} has no key, expected 'group.key', as 'blur.sigma'.")
-            if group not in Priors.model_fields:
-                known = list(Priors.model_fields)
+            known = list(priors_model().model_fields)
+            if group not in known:
                 raise ConfigError(
                     f"unknown group {group!r} in override {dotted!r}.{did_you_mean(group, known)} "
                     f"Valid groups: {', '.join(known)}."

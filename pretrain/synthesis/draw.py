@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
-from scipy.special import ndtri_exp
 
 from rasd_nnu.pretrain.synthesis.config import SynthesisConfig
-from rasd_nnu.pretrain.synthesis.lattice import Lattice
-from rasd_nnu.pretrain.synthesis.priors import Range
-
-#: Nodes of the lattice of the bias field's noise in one standard deviation of its smoothing; finer changes nothing.
-_BIAS_NODES_PER_SIGMA = 1.5
-_FWHM_PER_SIGMA = 2.3548
-
-
-@dataclass(frozen=True)
-class BiasParameters:
-    """Smooth noise ``(C, *G)`` on a lattice whose border is that of the image, and its maximum ``(C,)``."""
-
-    field: torch.Tensor
-    peak: torch.Tensor
-
-
-@dataclass(frozen=True)
-class BodyParameters:
-    """An ellipsoid with ``centre`` and ``radius`` (shares of the image, an axis) and a rough surface ``(*G)``."""
-
-    centre: tuple[float, ...]
-    radius: tuple[float, ...]
-    surface: torch.Tensor
-
-
-@dataclass(frozen=True)
-class TubeParameters:
-    """Fields ``(d - 1, *G)`` whose common zeros are curves, and the radius of the tubes around them in mm."""
-
-    fields: torch.Tensor
-    radius: float
-
-
-@dataclass(frozen=True)
-class InclusionParameters:
-    """Centres ``(n, d)`` as shares of the image, and radii ``(n,)`` in mm."""
-
-    centres: np.ndarray
-    radii: np.ndarray
+from rasd_nnu.pretrain.synthesis.dice import Dice, make_generator
+from rasd_nnu.pretrain.synthesis.effects import EFFECTS, Drawn
+from rasd_nnu.pretrain.synthesis.structures import STRUCTURES, DrawnStructure
 
 
 @dataclass(frozen=True)
@@ -60,41 +22,52 @@ class SampleParameters:
     Attributes:
         config: The configuration that the sample was drawn from.
         classes: Number of classes of this sample, I.
-        heatmaps: One ``(I, *G)`` a scale (eq. 1).
+        heatmaps: One ``(I, *G)`` a scale (eq. 1); empty where the label map is given.
         flows: One ``(K, d, *G)`` a scale in mm (eq. 1), K = I or 1; empty without deformation.
-        mean, std: ``(C, I)``, appearance of the regions (eq. 2).
-        background_mean, background_std: ``(C,)`` (eq. 2).
-        partial_volume: Blur of the boundaries before noise, in mm.
-        bias: Bias field, or None.
-        noise_kind, noise_std: Noise after the bias field; the std is relative to the maximum.
-        noise_seed: Seed of all full-resolution noise.
-        blur: Standard deviation in voxels, an axis.
-        slice_axis, slice_thickness, slice_offset: In voxels; a thickness of 1 does nothing.
-        gamma: ``(C,)``.
-        body, tubes, inclusions: Extra structures, or None.
+        structures: Extra structures that the sample has, by name.
+        effects: Effects that act on the sample, by name.
     """
 
     config: SynthesisConfig
     classes: int
     heatmaps: tuple[torch.Tensor, ...]
     flows: tuple[torch.Tensor, ...]
-    mean: torch.Tensor
-    std: torch.Tensor
-    background_mean: torch.Tensor
-    background_std: torch.Tensor
-    partial_volume: float
-    bias: BiasParameters | None
-    noise_kind: str
-    noise_std: float
-    noise_seed: int
-    blur: tuple[float, ...]
-    slice_axis: int
-    slice_thickness: float
-    slice_offset: float
-    gamma: torch.Tensor
-    body: BodyParameters | None
-    tubes: TubeParameters | None
-    inclusions: InclusionParameters | None
+    structures: Mapping[str, DrawnStructure]
+    effects: Mapping[str, Drawn]
+
+    @property
+    def air(self) -> bool:
+        """Whether class 0 is the air around a body."""
+        return _any_air(self.structures)
+
+    def with_effects(self, **changes: Drawn | None) -> Self:
+        """Return the sample with other effects; None takes one out."""
+        effects = {**self.effects, **changes}
+        return replace(self, effects={name: drawn for name, drawn in effects.items() if drawn is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values and tensors, which ``torch.load(weights_only=True)`` reads."""
+        parts = {"structures": self.structures, "effects": self.effects}
+        return {
+            "config": self.config.to_dict(),
+            "classes": self.classes,
+            "heatmaps": self.heatmaps,
+            "flows": self.flows,
+            **{part: {name: dict(vars(drawn)) for name, drawn in found.items()} for part, found in parts.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make a sample from `to_dict`'s values."""
+        structures, effects = STRUCTURES.in_order(), EFFECTS.in_order()
+        return cls(
+            config=SynthesisConfig.from_dict(values["config"]),
+            classes=values["classes"],
+            heatmaps=tuple(values["heatmaps"]),
+            flows=tuple(values["flows"]),
+            structures={name: structures[name].drawn(**own) for name, own in values["structures"].items()},
+            effects={name: effects[name].drawn(**own) for name, own in values["effects"].items()},
+        )
 
 
 def generator_for(seed: int, index: int, view: int = 0) -> np.random.Generator:
@@ -103,10 +76,9 @@ def generator_for(seed: int, index: int, view: int = 0) -> np.random.Generator:
     Args:
         seed: The stream.
         index: The sample.
-        view: Further appearances of the sample (`reappear`) count from 1.
+        view: Further views of the sample (`reappear`) count from 1.
     """
-    entropy = [seed, index, view] if view else [seed, index]
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+    return make_generator([seed, index, view] if view else [seed, index])
 
 
 def draw(config: SynthesisConfig, generator: np.random.Generator) -> SampleParameters:
@@ -119,164 +91,64 @@ def draw(config: SynthesisConfig, generator: np.random.Generator) -> SampleParam
     Returns:
         The parameters, which `render` turns into an image and its labels.
     """
-    dice = _Dice(config, generator)
-    priors = config.priors
     low, high = config.class_range
-    classes = int(generator.integers(low, high, endpoint=True))
-    heatmaps = _draw_heatmaps(dice, classes)
-    flows = _draw_flows(dice, classes) if dice.happens(priors.deformation.probability) else ()
+    dice = _dice(config, generator, int(generator.integers(low, high, endpoint=True)))
+    blobs, structures = dice.part("blobs"), _draw_structures(config, dice)
     return SampleParameters(
         config=config,
-        classes=classes,
-        heatmaps=heatmaps,
-        flows=flows,
-        **_draw_appearance(dice, classes),
-        body=_draw_body(dice) if dice.happens(priors.body.probability) else None,
-        tubes=_draw_tubes(dice) if dice.happens(priors.tubes.probability) else None,
-        inclusions=_draw_inclusions(dice) if dice.happens(priors.inclusions.probability) else None,
+        classes=dice.classes,
+        heatmaps=config.priors.heatmaps.draw(blobs),
+        flows=config.priors.deformation.draw(blobs),
+        structures=structures,
+        effects=_draw_effects(config, replace(dice, air=_any_air(structures))),
     )
 
 
 def reappear(parameters: SampleParameters, generator: np.random.Generator) -> SampleParameters:
-    """Draw another appearance of the same label map: regions, bias field, noise, resolution and contrast anew.
+    """Draw another view of the same label map: regions, bias field, noise, resolution and contrast anew.
 
     Args:
         parameters: The sample.
         generator: Source of randomness, see `generator_for`.
     """
-    return replace(parameters, **_draw_appearance(_Dice(parameters.config, generator), parameters.classes))
+    dice = _dice(parameters.config, generator, parameters.classes, air=parameters.air)
+    return replace(parameters, effects=_draw_effects(parameters.config, dice))
 
 
-class _Dice:
-    """Uniform and normal draws in the units of a configuration."""
+def draw_view(
+    config: SynthesisConfig, generator: np.random.Generator, classes: int, *, air: bool = False
+) -> SampleParameters:
+    """Draw the appearance of a given label map, for `render_images`.
 
-    def __init__(self, config: SynthesisConfig, generator: np.random.Generator) -> None:
-        self.config = config
-        self.generator = generator
-        self.longest = max(n * s for n, s in zip(config.shape, config.spacing, strict=True))
-
-    def happens(self, probability: float) -> bool:
-        return bool(self.generator.random() < probability)
-
-    def uniform(self, prior: Range) -> float:
-        return float(self.generator.uniform(prior.low, prior.high))
-
-    def uniforms(self, prior: Range, *shape: int) -> torch.Tensor:
-        return torch.from_numpy(self.generator.uniform(prior.low, prior.high, shape).astype(np.float32))
-
-    def normals(self, *shape: int) -> torch.Tensor:
-        return torch.from_numpy(self.generator.standard_normal(shape, dtype=np.float32))
-
-    def to_mm(self, unit: str, cell: float = 0.0) -> float:
-        """Return how many mm a unit of length is; a voxel is one of the finest axis."""
-        return {"mm": 1.0, "vox": min(self.config.spacing), "fraction": self.longest, "cell": cell}[unit]
-
-    def length_mm(self, prior: Range) -> float:
-        return self.uniform(prior) * self.to_mm(prior.unit)
-
-    def length_vox(self, prior: Range, axis: int) -> float:
-        """Draw a length along one axis, in its voxels."""
-        value = self.uniform(prior)
-        return value if prior.unit == "vox" else value * self.to_mm(prior.unit) / self.config.spacing[axis]
-
-    def lattice(self, cells: int) -> Lattice:
-        return Lattice.over(self.config.shape, self.config.spacing, cells)
+    Args:
+        config: The priors; its shape is the label map's.
+        generator: Source of randomness, see `generator_for`.
+        classes: Number of classes of the label map.
+        air: Whether class 0 is air without texture.
+    """
+    effects = _draw_effects(config, _dice(config, generator, classes, air=air))
+    return SampleParameters(config, classes, heatmaps=(), flows=(), structures={}, effects=effects)
 
 
-def _draw_heatmaps(dice: _Dice, classes: int) -> tuple[torch.Tensor, ...]:
-    prior = dice.config.priors.heatmaps
-    drawn = []
-    for cells in prior.cells:
-        nodes = dice.lattice(cells).nodes
-        std = dice.uniforms(prior.std, 1 if prior.shared_std else classes)
-        drawn.append(dice.normals(classes, *nodes) * std.reshape(-1, *[1] * len(nodes)))
-    return tuple(drawn)
+def _dice(config: SynthesisConfig, generator: np.random.Generator, classes: int, *, air: bool = False) -> Dice:
+    entropy = generator.integers(2**32, size=4).tolist()
+    return Dice(tuple(entropy), config.geometry, classes, air)
 
 
-def _draw_flows(dice: _Dice, classes: int) -> tuple[torch.Tensor, ...]:
-    prior = dice.config.priors.deformation
-    drawn = []
-    for cells in prior.cells:
-        lattice = dice.lattice(cells)
-        std_mm = dice.uniform(prior.std) * dice.to_mm(prior.std.unit, lattice.node_distance)
-        drawn.append(dice.normals(classes if prior.per_class else 1, dice.config.dims, *lattice.nodes) * std_mm)
-    return tuple(drawn)
+def _draw_structures(config: SynthesisConfig, dice: Dice) -> dict[str, DrawnStructure]:
+    found = {}
+    for name in STRUCTURES.in_order():
+        prior, own = getattr(config.priors, name), dice.part(name)
+        if own.happens(prior.probability):
+            found[name] = prior.draw(own)
+    return found
 
 
-def _draw_appearance(dice: _Dice, classes: int) -> dict[str, Any]:
-    """Draw what the image depends on and the label map does not, as entries of `SampleParameters`."""
-    config, priors = dice.config, dice.config.priors
-    mean, std = _draw_regions(dice, classes)
-    axis = int(np.argmax(config.spacing))  # the coarsest axis; the first if all are equal
-    sliced = config.dims == 3 and dice.happens(priors.slices.probability)
-    noisy = dice.happens(priors.noise.probability)
-    blurred = dice.happens(priors.blur.probability)
-    return {
-        "mean": mean,
-        "std": std,
-        "background_mean": dice.uniforms(priors.regions.background_mean, config.channels),
-        "background_std": dice.uniforms(priors.regions.background_std, config.channels),
-        "partial_volume": dice.length_mm(priors.regions.partial_volume),
-        "bias": _draw_bias(dice) if dice.happens(priors.bias.probability) else None,
-        "noise_kind": str(dice.generator.choice(priors.noise.kinds)),
-        "noise_std": dice.uniform(priors.noise.std) if noisy else 0.0,
-        "noise_seed": int(dice.generator.integers(2**31)),
-        "blur": tuple(dice.length_vox(priors.blur.sigma, axis) if blurred else 0.0 for axis in range(config.dims)),
-        "slice_axis": axis,
-        "slice_thickness": dice.length_vox(priors.slices.thickness, axis) if sliced else 1.0,
-        "slice_offset": float(dice.generator.random()),
-        "gamma": dice.uniforms(priors.contrast.gamma, config.channels),
-    }
+def _draw_effects(config: SynthesisConfig, dice: Dice) -> dict[str, Drawn]:
+    drawn = {name: getattr(config.priors, name).draw(dice.part(name)) for name in EFFECTS.in_order()}
+    return {name: effect for name, effect in drawn.items() if effect is not None}
 
 
-def _draw_regions(dice: _Dice, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    prior = dice.config.priors.regions
-    channels = dice.config.channels
-    mean = dice.uniforms(prior.mean, channels, classes)
-    if channels > 1:
-        # A channel is a blend of the first one and its own draw: correlated stains, or independent sequences.
-        share = dice.uniform(prior.channel_correlation)
-        mean[1:] = share * mean[:1] + (1 - share) * mean[1:]
-    return mean, dice.uniforms(prior.std, channels, classes)
-
-
-def _draw_bias(dice: _Dice) -> BiasParameters:
-    prior, config = dice.config.priors.bias, dice.config
-    sigma = [dice.length_vox(prior.fwhm, axis) / _FWHM_PER_SIGMA for axis in range(config.dims)]
-    steps = [min(1.0, _BIAS_NODES_PER_SIGMA / max(s, 1e-3)) for s in sigma]  # of a voxel, in nodes
-    nodes = [math.ceil((n - 1) * step) + 1 for n, step in zip(config.shape, steps, strict=True)]
-    peak = dice.uniforms(prior.peak, config.channels)
-    if prior.peak_of_white_noise:
-        # The maximum of n independent normals is drawn through its distribution function, Phi^n.
-        peak *= _maximum_of_normals(dice.generator, math.prod(config.shape))
-    noise = dice.generator.standard_normal((config.channels, *nodes))
-    smooth = gaussian_filter(noise, (0, *[s * step for s, step in zip(sigma, steps, strict=True)]), mode="nearest")
-    return BiasParameters(torch.from_numpy(smooth.astype(np.float32)), peak)
-
-
-def _maximum_of_normals(generator: np.random.Generator, count: int) -> float:
-    return float(ndtri_exp(np.log(generator.random()) / count))
-
-
-def _draw_body(dice: _Dice) -> BodyParameters:
-    prior, dims = dice.config.priors.body, dice.config.dims
-    roughness = dice.uniform(prior.roughness)
-    return BodyParameters(
-        centre=tuple(float(c) for c in dice.generator.uniform(0.45, 0.55, dims)),
-        radius=tuple(0.5 * dice.uniform(prior.radius) for _ in range(dims)),
-        surface=dice.normals(*dice.lattice(4).nodes) * roughness,
-    )
-
-
-def _draw_tubes(dice: _Dice) -> TubeParameters:
-    prior = dice.config.priors.tubes
-    nodes = dice.lattice(prior.cells).nodes
-    return TubeParameters(dice.normals(dice.config.dims - 1, *nodes), dice.length_mm(prior.radius))
-
-
-def _draw_inclusions(dice: _Dice) -> InclusionParameters:
-    prior = dice.config.priors.inclusions
-    count = round(dice.uniform(prior.count))
-    unit = dice.to_mm(prior.radius.unit)
-    radii = dice.generator.uniform(prior.radius.low, prior.radius.high, count) * unit
-    return InclusionParameters(dice.generator.random((count, dice.config.dims)), radii)
+def _any_air(structures: Iterable[str]) -> bool:
+    kinds = STRUCTURES.in_order()
+    return any(kinds[name].air for name in structures)

@@ -36,20 +36,36 @@ def render(
     samples = [parameters] if isinstance(parameters, SampleParameters) else list(parameters)
     with torch.no_grad():
         labels = _label_maps(samples, torch.device(device))
-        return _images(labels, samples), labels.long()
+        return render_images(labels, samples), labels.long()
+
+
+def render_images(labels: torch.Tensor, parameters: Sequence[SampleParameters]) -> torch.Tensor:
+    """Render images of given label maps, on the device of the labels.
+
+    Args:
+        labels: ``(B, *S)`` uint8, such as regions of a real image.
+        parameters: One sample each, from `draw_view` or `reappear`; everything but the label map comes from them.
+
+    Returns:
+        ``(B, C, *S)`` float32.
+
+    Example:
+        >>> from rasd_nnu.pretrain.synthesis import draw_view
+        >>> config = SynthesisConfig.preset("default", shape=(32, 32), classes=4)
+        >>> label = torch.zeros((1, 32, 32), dtype=torch.uint8)
+        >>> render_images(label, [draw_view(config, generator_for(seed=0, index=7), classes=4)]).shape
+        torch.Size([1, 1, 32, 32])
+    """
+    # Sums of floats depend on how threads share them, label maps do not: images are rendered by one thread, so
+    # that a sample is the same to the last bit whatever the number of threads or worker processes.
+    with torch.no_grad(), _one_thread() if labels.device.type == "cpu" else nullcontext():
+        return torch.stack([render_image(label, p) for label, p in zip(labels, parameters, strict=True)])
 
 
 def _label_maps(samples: list[SampleParameters], device: torch.device) -> torch.Tensor:
     if device.type == "cpu":
         return torch.cat([_labels([sample], device) for sample in samples])
     return _labels(samples, device)
-
-
-def _images(labels: torch.Tensor, samples: Sequence[SampleParameters]) -> torch.Tensor:
-    # Sums of floats depend on how threads share them, label maps do not: images are rendered by one thread, so
-    # that a sample is the same to the last bit whatever the number of threads or worker processes.
-    with _one_thread() if labels.device.type == "cpu" else nullcontext():
-        return torch.stack([render_image(label, p) for label, p in zip(labels, samples, strict=True)])
 
 
 @contextmanager
@@ -65,7 +81,7 @@ def _one_thread() -> Iterator[None]:
 def _labels(samples: list[SampleParameters], device: torch.device) -> torch.Tensor:
     labels = blob_labels(samples, max(p.classes for p in samples), device)
     for label, own in zip(labels, samples, strict=True):
-        add_structures(label, own)
+        add_structures(label, own.classes, own.structures, own.config.geometry)
     return labels
 
 
@@ -83,9 +99,9 @@ def synthesize(
 def synthesize_views(
     config: SynthesisConfig, seed: int, indices: Sequence[int], views: int, device: torch.device | str = "cpu"
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw and render samples ``indices`` of the stream ``seed``, each in several appearances.
+    """Draw and render samples ``indices`` of the stream ``seed``, each in several views.
 
-    The first appearance is that of `synthesize`; every further one has the same label map and everything else anew.
+    The first view is that of `synthesize`; every further one has the same label map and everything else anew.
 
     Returns:
         Images ``(B, V, C, *S)`` float32 and labels ``(B, *S)`` int64.
@@ -93,11 +109,11 @@ def synthesize_views(
     samples = [draw(config, generator_for(seed, index)) for index in indices]
     with torch.no_grad():
         labels = _label_maps(samples, torch.device(device))
-        images = [_images(labels, samples)]
+        images = [render_images(labels, samples)]
         for view in range(1, views):
             redrawn = [
                 reappear(sample, generator_for(seed, index, view))
                 for sample, index in zip(samples, indices, strict=True)
             ]
-            images.append(_images(labels, redrawn))
+            images.append(render_images(labels, redrawn))
         return torch.stack(images, 1), labels.long()

@@ -26,12 +26,56 @@ class Lattice:
     node_distance: float
 
     @classmethod
+    @lru_cache(maxsize=256)
     def over(cls, shape: tuple[int, ...], spacing: tuple[float, ...], cells: int) -> Lattice:
         """Lay ``cells`` cells along the longest side (in mm) of an image; other sides get what covers them."""
         extents = [(n - 1) * s for n, s in zip(shape, spacing, strict=True)]
         distance = max(extents) / cells
         nodes = tuple(max(2, math.ceil(extent / distance - 1e-6) + 1) for extent in extents)
         return cls(nodes, tuple(s / distance for s in spacing), distance)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What an image is before anything is drawn.
+
+    Args:
+        shape: Size in voxels, an axis.
+        spacing: In mm, an axis.
+        channels: Number of channels, C.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    channels: int = 1
+
+    @property
+    def dims(self) -> int:
+        """Number of spatial dimensions."""
+        return len(self.shape)
+
+    def lattice(self, cells: int) -> Lattice:
+        """Lay a lattice of so many cells along the longest side over the image."""
+        return Lattice.over(self.shape, self.spacing, cells)
+
+    def to_mm(self, unit: str, cell: float = 0.0) -> float:
+        """Return how many mm a unit of length is; a voxel is one of the finest axis.
+
+        Args:
+            unit: ``mm``, ``vox``, ``fraction`` (of the longest side) or ``cell``.
+            cell: What a cell is, in mm.
+        """
+        if unit == "fraction":
+            return max(n * s for n, s in zip(self.shape, self.spacing, strict=True))
+        return {"mm": 1.0, "vox": min(self.spacing), "cell": cell}[unit]
+
+    def upsample(self, field: torch.Tensor, cells: int) -> torch.Tensor:
+        """Interpolate lattice values ``(*, *G)`` linearly at the voxels, ``(*, *S)``."""
+        own = self.lattice(cells)
+        matrices = [
+            linear_matrix(n, g, s).to(field.device) for n, g, s in zip(self.shape, own.nodes, own.step, strict=True)
+        ]
+        return along_axes(field, matrices)
 
 
 @lru_cache(maxsize=256)

@@ -73,6 +73,11 @@ class Warp:
             for own in lattices
         ]
         self.rows = torch.cat([matrices[0] for matrices in self.matrices], dim=1)
+        # Positions without displacement, an axis, with an axis for the batch in front.
+        self.lines = []
+        for axis, (n, stretch, step) in enumerate(zip(self.shape, self.stretch, self.step, strict=True)):
+            line = (torch.arange(n, device=device) * stretch + self.shift) * step
+            self.lines.append(line.reshape(*[1] * (axis + 1), -1, *[1] * (config.dims - axis - 1)))
 
     def _stack(
         self, parameters: Sequence[SampleParameters], config: SynthesisConfig, lattice: Lattice
@@ -118,11 +123,7 @@ class Warp:
             For each axis a tensor that broadcasts to ``(B, end - begin, *S[1:])``, in node coordinates.
         """
         axes = len(self.shape)
-        base = []
-        for axis, n in enumerate(self.shape):
-            index = torch.arange(begin, end) if axis == 0 else torch.arange(n)
-            line = (index * self.stretch[axis] + self.shift) * self.step[axis]
-            base.append(line.to(self.device, torch.float32).reshape(*[1] * (axis + 1), -1, *[1] * (axes - axis - 1)))
+        base = [self.lines[0][:, begin:end], *self.lines[1:]]
         if planes is None:
             return base
         flow = (self.rows[begin:end] @ planes).reshape(len(planes), axes, end - begin, *self.shape[1:])

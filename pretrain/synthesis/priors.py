@@ -20,11 +20,17 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def one_line(model: type[BaseModel], error: ValidationError) -> str:
-    """Turn pydantic's first complaint into: key, what is wrong, what was got, the nearest valid key."""
+def one_line(model: type[BaseModel], error: ValidationError, *prefix: str) -> str:
+    """Turn pydantic's first complaint into: key, what is wrong, what was got, the nearest valid key.
+
+    Args:
+        model: What was validated.
+        error: What pydantic says.
+        prefix: Where the model lies within the whole, a part each.
+    """
     first = error.errors()[0]
     path = [part for part in first["loc"] if isinstance(part, str)]
-    key = ".".join(path) or model.__name__
+    key = ".".join([*prefix, *path]) or model.__name__
     if first["type"] != "extra_forbidden":
         return f"{key}: {first['msg'].removeprefix('Value error, ').rstrip('.')}, got {first.get('input')!r}."
     group: Any = model

@@ -15,7 +15,7 @@ from torch import Tensor
 from rasd_nnu.pretrain.synthesis.appearance import render_image
 from rasd_nnu.pretrain.synthesis.config import SynthesisConfig
 from rasd_nnu.pretrain.synthesis.curves import look_up_curve, random_curves
-from rasd_nnu.pretrain.synthesis.draw import SampleParameters, draw, generator_for, reappear
+from rasd_nnu.pretrain.synthesis.draw import draw_view
 from rasd_nnu.pretrain.synthesis.priors import Probability
 from rasd_nnu.pretrain.synthesis.random_convolution import random_convolution
 from rasd_nnu.pretrain.synthesis.regions import RegionsConfig, Settings, regions, uniform
@@ -208,11 +208,10 @@ def _shift(
 
 
 @lru_cache(maxsize=64)
-def _template(
+def _engine(
     preset: str, shape: tuple[int, ...], spacing: tuple[float, ...], channels: int, classes: int
-) -> SampleParameters:
-    config = SynthesisConfig.preset(preset, shape=shape, spacing=spacing, channels=channels, classes=classes)
-    return draw(config, generator_for(0, 0))
+) -> SynthesisConfig:
+    return SynthesisConfig.preset(preset, shape=shape, spacing=spacing, channels=channels, classes=classes)
 
 
 def _random(
@@ -246,13 +245,13 @@ def render_regions(
     parts = parts % MAX_CLASSES
     means = _alike_means(_region_means(images, parts), images, config, generator).clamp(0, 1).cpu()
     alike = torch.rand(len(images), generator=generator) < config.alike
-    template = _template(config.preset, tuple(images.shape[2:]), spacing, images.shape[1], max(2, means.shape[2]))
+    engine = _engine(config.preset, tuple(images.shape[2:]), spacing, images.shape[1], max(2, means.shape[2]))
     new = []
     for index, own in enumerate(parts):
         numbers = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-        parameters = reappear(template, numbers)
+        parameters = draw_view(engine, numbers, engine.max_classes)
         if alike[index] and means.shape[2] > 1:
-            parameters = replace(parameters, mean=means[index])
+            parameters = parameters.with_effects(regions=replace(parameters.effects["regions"], mean=means[index]))
         new.append(render_image(own.to(torch.uint8), parameters))
     return _restored(torch.stack(new), images, config.keep)
 

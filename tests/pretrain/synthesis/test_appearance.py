@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from rasd_nnu.pretrain.synthesis import SynthesisConfig, draw, generator_for, render, synthesize
-from rasd_nnu.pretrain.synthesis.appearance import bias_field, normalise
+from rasd_nnu.pretrain.synthesis.effects.blur import GaussianBlur
+from rasd_nnu.pretrain.synthesis.normalise import normalise
 
 
 def sample(shape=(64, 64), index=0, channels=1, name="default", **overrides):
@@ -29,21 +28,21 @@ def test_thick_slices_lower_the_resolution_along_their_axis_only():
     thickness = {"slices__probability": 1, "slices__thickness": [4, 4, "vox"]}
     parameters = sample((32, 32, 32), noise__std=[0.1, 0.1, "1"], blur__sigma=[0, 0, "vox"], **thickness)
     thick, _ = render(parameters)
-    thin, _ = render(replace(parameters, slice_thickness=1.0))
+    thin, _ = render(parameters.with_effects(slices=None))
     assert roughness(thick[0, 0], 0) < 0.4 * roughness(thin[0, 0], 0)
     assert roughness(thick[0, 0], 1) > 0.1 * roughness(thin[0, 0], 1)
 
 
 def test_slices_never_act_in_2d():
-    assert sample(slices__probability=1, slices__thickness=[4, 4, "vox"]).slice_thickness == 1
+    assert sample(slices__probability=1, slices__thickness=[4, 4, "vox"]).effects.get("slices") is None
 
 
 def test_blur_is_a_gaussian_of_the_drawn_width():
     from scipy import ndimage
 
     parameters = sample(noise__probability=0, contrast__minmax=False, contrast__gamma=[1, 1, "1"])
-    sharp = render(replace(parameters, blur=(0.0, 0.0)))[0][0, 0].numpy()
-    blurred = render(replace(parameters, blur=(1.5, 0.7)))[0][0, 0].numpy()
+    sharp = render(parameters.with_effects(blur=None))[0][0, 0].numpy()
+    blurred = render(parameters.with_effects(blur=GaussianBlur((1.5, 0.7))))[0][0, 0].numpy()
     expected = ndimage.gaussian_filter(sharp, (1.5, 0.7), truncate=3)
     inner = (slice(8, -8),) * 2
     np.testing.assert_allclose(blurred[inner], expected[inner], atol=2e-3)
@@ -51,7 +50,7 @@ def test_blur_is_a_gaussian_of_the_drawn_width():
 
 def test_bias_field_is_smooth_positive_and_has_the_drawn_peak():
     parameters = sample(bias__peak=[0.3, 0.3, "1"], bias__fwhm=[0.4, 0.4, "fraction"])
-    field = bias_field(parameters.bias, (64, 64), 0, torch.device("cpu"))
+    field = parameters.effects["bias"].over((64, 64), 0, torch.device("cpu"))
     assert float(field.max()) == pytest.approx(np.exp(0.3), rel=1e-5)
     assert float(field.min()) > 0
     assert float(field.diff(dim=0).abs().max()) < 0.1
@@ -70,7 +69,7 @@ def test_noise_of_each_kind_has_its_law(kind):
         **quiet,
     )
     noisy, label = render(parameters)
-    clean, _ = render(replace(parameters, noise_std=0.0))
+    clean, _ = render(parameters.with_effects(noise=None))
     top = float(clean.abs().max())
     for k in label.unique():
         inside = label[0] == k
@@ -96,14 +95,15 @@ def test_channels_show_the_same_labels_with_their_own_appearance():
 def test_channel_correlation_ties_the_channels_means():
     def spread(share):
         own = sample(channels=3, regions__channel_correlation=[share, share, "1"])
-        return float(own.mean.std(0).mean())
+        return float(own.effects["regions"].mean.std(0).mean())
 
     assert spread(1) == 0 < spread(0.7) < spread(0)
 
 
 def test_body_is_surrounded_by_flat_air():
-    parameters = sample((64, 64), body__probability=1, noise__probability=0, contrast__minmax=False)
-    image, label = render(replace(parameters, bias=None, blur=(0.0, 0.0), partial_volume=0.0))
+    quiet = {"noise__probability": 0, "regions__partial_volume": [0, 0, "vox"], "contrast__minmax": False}
+    parameters = sample((64, 64), body__probability=1, **quiet)
+    image, label = render(parameters.with_effects(bias=None, blur=None))
     corners = [label[0][i, j] for i in (0, -1) for j in (0, -1)]
     assert all(int(c) == 0 for c in corners)
     assert image[0, 0][label[0] == 0].unique().numel() == 1

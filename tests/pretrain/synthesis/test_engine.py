@@ -76,7 +76,7 @@ def test_without_noise_regions_are_constant(shape):
     for k in label.unique():
         values = image[0, 0][label[0] == k]
         assert values.unique().numel() == 1
-        assert values[0] == parameters.mean[0, k]
+        assert values[0] == parameters.effects["regions"].mean[0, k]
 
 
 @pytest.mark.parametrize("name", PRESETS)
