@@ -16,6 +16,7 @@ from rasd_nnu.pretrain.synthesis.appearance import render_image
 from rasd_nnu.pretrain.synthesis.config import SynthesisConfig
 from rasd_nnu.pretrain.synthesis.curves import look_up_curve, random_curves
 from rasd_nnu.pretrain.synthesis.draw import draw_view
+from rasd_nnu.pretrain.synthesis.effects.regions import RegionAppearance
 from rasd_nnu.pretrain.synthesis.priors import Probability
 from rasd_nnu.pretrain.synthesis.random_convolution import random_convolution
 from rasd_nnu.pretrain.synthesis.regions import RegionsConfig, Settings, regions, uniform
@@ -251,7 +252,9 @@ def render_regions(
         numbers = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         parameters = draw_view(engine, numbers, engine.max_classes)
         if alike[index] and means.shape[2] > 1:
-            parameters = parameters.with_effects(regions=replace(parameters.effects["regions"], mean=means[index]))
+            drawn = parameters.effects["regions"]
+            assert isinstance(drawn, RegionAppearance)
+            parameters = parameters.with_effects(regions=replace(drawn, mean=means[index]))
         new.append(render_image(own.to(torch.uint8), parameters))
     return _restored(torch.stack(new), images, config.keep)
 
