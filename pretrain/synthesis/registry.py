@@ -39,8 +39,9 @@ class Registry(Generic[Kind]):
         """
 
         def enter(kind: type[Kind]) -> type[Kind]:
-            if name in self._kinds:
-                raise ValueError(f"{name!r} is taken by {self._kinds[name].__qualname__}; choose another name")
+            known = self._kinds.get(name)
+            if known is not None and known.__qualname__ != kind.__qualname__:  # else its file was loaded again
+                raise ValueError(f"{name!r} is taken by {known.__qualname__}; choose another name")
             self._places[name] = place
             names = sorted(self._places, key=lambda one: (self._places[one], one))
             self._kinds = {one: {**self._kinds, name: kind}[one] for one in names}
