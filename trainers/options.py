@@ -7,9 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rasd_nnu.errors import ConfigError, did_you_mean
+from rasd_nnu.pretrain.synthesis.renew import RenewConfig
 from rasd_nnu.transfer.correspond import FitOptions
 from rasd_nnu.transfer.kernels import Inflation, Width
 from rasd_nnu.transfer.start import StartOptions, Transfer
@@ -39,6 +41,7 @@ class FinetuneRecipe(BaseModel):
         width: ``crop`` or ``pad`` networks of other width; None refuses.
         inflate: Transfer a 2D network into a 3D one, by the ``centre`` slice or the ``mean``; None refuses.
         channels: Which input channel of the checkpoint each channel of the plan starts from, as `FitOptions`.
+        mix: How and when images get a new appearance, in arms whose name says ``_mix``.
 
     Example:
         >>> recipe_for({}, {"RASD_OPTIMIZER": "adamw"}).rate
@@ -57,6 +60,23 @@ class FinetuneRecipe(BaseModel):
     width: Width | None = None
     inflate: Inflation | None = None
     channels: str | None = None
+    mix: RenewConfig = RenewConfig()
+
+    @field_validator("mix", mode="before")
+    @classmethod
+    def _read_mix(cls, value: Any) -> Any:
+        """Read what a variable says: a kind as ``shift``, or settings as ``{kind: shift, share: 0.3}``."""
+        if not isinstance(value, str):
+            return value
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError:
+            read = None
+        if isinstance(read, str):
+            return {"kind": read}
+        if not isinstance(read, dict):
+            raise ValueError("should be a kind, as shift, or settings, as '{kind: shift, share: 0.3}'")
+        return read
 
     @property
     def rate(self) -> float:
@@ -123,8 +143,10 @@ def _refuse_misspelt(environment: Mapping[str, str]) -> None:
 def _validated(values: Mapping[str, Any], names: Mapping[str, str]) -> FinetuneRecipe:
     try:
         return FinetuneRecipe.model_validate(dict(values))
+    except ConfigError as error:  # of the group of settings, which says which of them it is
+        raise ConfigError(f"{names.get('mix', 'mix')}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0])
-        reason = first["msg"].removeprefix("Input ")
+        reason = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
         raise ConfigError(f"{names.get(option, option)} is {first['input']!r}; it {reason}.") from None

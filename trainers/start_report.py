@@ -82,6 +82,7 @@ def _recipe(trainer: StartedTrainer) -> dict[str, Any]:
     """Return what both arms have in common."""
     return {
         **trainer.recipe.model_dump(),
+        "mix": trainer.recipe.mix.model_dump(mode="json") if trainer.run.mix else None,
         "lr": trainer.recipe.rate,
         "weight_decay": trainer.recipe.weight_decay,
         "schedule": "linear warm-up, then poly 0.9",

@@ -17,6 +17,7 @@ from rasd_nnu.errors import TransferError, UserError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
+from rasd_nnu.trainers.mixing import Mixer, adapted
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
 from rasd_nnu.trainers.options import FinetuneRecipe, recipe_for
 from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
@@ -56,7 +57,7 @@ class RaSDTrainer(nnUNetTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         try:
             self._check_plan()
-            self._follow(recipe_for(plans, defaults=self.recipe_defaults))
+            self._follow(self._fitted(recipe_for(plans, defaults=self.recipe_defaults)))
         except UserError as error:
             self._refuse(error)
         self.enable_deep_supervision = self.has_deep_supervision
@@ -70,9 +71,15 @@ class RaSDTrainer(nnUNetTrainer):
         self.save_every = min(50, max(1, self.num_epochs // 10))
         self._iteration = 0
         self._initial_version = 0
+        self.mixer: Mixer | None = None
 
     def _check_plan(self) -> None:
         """Refuse plans that the network cannot be built for; nnU-Net's own network can for all."""
+
+    def _fitted(self, recipe: FinetuneRecipe) -> FinetuneRecipe:
+        """Return the recipe with what renewed images keep of old ones decided by the plan's normalisation."""
+        schemes = self.configuration_manager.normalization_schemes
+        return recipe.model_copy(update={"mix": adapted(recipe.mix, schemes)})
 
     def _follow(self, recipe: FinetuneRecipe) -> None:
         """Train by ``recipe``, and have nnU-Net write it into each checkpoint."""
@@ -85,12 +92,20 @@ class RaSDTrainer(nnUNetTrainer):
         """The planned network."""
         return target_from_plans(self.plans_manager.plans, self.dataset_json, self.configuration_name)
 
+    def _mixer(self) -> Mixer | None:
+        """Return what renews a share of each batch, or None where the name of the arm does not say so."""
+        if not self.run.mix:
+            return None
+        spacing, channels = self.target.spacing, len(self.configuration_manager.normalization_schemes)
+        return Mixer(self.recipe.mix, self.label_manager, spacing, channels, self.run.seed, self.local_rank)
+
     def initialize(self) -> None:
         """Build the network and what trains it; seeded, so that both arms start from the same random values."""
         if self.run.seed is not None:
             seed_everything(self.run.seed)
         super().initialize()
         self._initial_version = self._weights_version()
+        self.mixer = self._mixer()
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, WarmupPoly]:
         """Return the recipe's optimiser, nnU-Net's SGD by default, with a schedule that warms up first."""
@@ -186,8 +201,13 @@ class RaSDTrainer(nnUNetTrainer):
         super().on_train_epoch_start()
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Set this iteration's rate and take nnU-Net's step."""
-        self.lr_scheduler.step(self.current_epoch + self._iteration / self.num_iterations_per_epoch)
+        """Set this iteration's rate, mix new appearances in where the arm does, and take nnU-Net's step."""
+        epoch = self.current_epoch + self._iteration / self.num_iterations_per_epoch
+        self.lr_scheduler.step(epoch)
+        if self.mixer is not None:
+            iteration = self.current_epoch * self.num_iterations_per_epoch + self._iteration
+            data = batch["data"].to(self.device, non_blocking=True)
+            batch = {**batch, "data": self.mixer(data, batch["target"], iteration, epoch / self.num_epochs)}
         self._iteration += 1
         result: dict[str, Any] = super().train_step(batch)
         return result

@@ -10,7 +10,7 @@ from pathlib import Path
 from rasd_nnu.compare.pairing import listing
 from rasd_nnu.errors import CompareError
 from rasd_nnu.nnunet.results import SUMMARY, Training, fold_summaries
-from rasd_nnu.nnunet.trainer_names import ARM_NAME, GRAMMAR, parse_name
+from rasd_nnu.nnunet.trainer_names import ARM_NAME, GRAMMAR, MIX_SUFFIX, parse_name
 
 #: Seed, or None for a single run -> training.
 ArmTrainings = dict[int | None, Training]
@@ -19,8 +19,8 @@ ArmTrainings = dict[int | None, Training]
 def other_trainer(trainer: str, vs: str) -> str:
     """Return the trainer of the other arm.
 
-    For ``scratch``, ``rasd`` or the name of a registered arm that is the trainer of the same network, length and seed;
-    a class name, which has ``Trainer`` in it, stands for itself.
+    For ``scratch``, ``rasd`` or the name of a registered arm, each also with ``_mix``, that is the trainer of the same
+    network, length and seed; a class name, which has ``Trainer`` in it, stands for itself.
 
     Raises:
         CompareError: If ``trainer`` has no such arm beside it.
@@ -29,16 +29,17 @@ def other_trainer(trainer: str, vs: str) -> str:
         >>> other_trainer("RaSDTrainer_2epochs_seed1", "scratch")
         'RaSDTrainer_scratch_2epochs_seed1'
     """
-    if "Trainer" in vs or not re.fullmatch(ARM_NAME, vs):
+    arm, mix = vs.removesuffix(MIX_SUFFIX), vs.endswith(MIX_SUFFIX)
+    if "Trainer" in vs or not re.fullmatch(ARM_NAME, arm):
         return vs
     name = parse_name(trainer)
-    if name is None or name.arm == vs:
+    if name is None or (name.arm, name.mix) == (arm, mix):
         why = f"is the {vs} arm itself" if name else f"has no {vs} arm of its own"
         raise CompareError(
             f"--trainer {trainer} {why}; --vs {vs} expects one of another arm, {GRAMMAR}. "
             "Name that one, or give the other trainer's full class name to --vs."
         )
-    return str(replace(name, arm=vs))
+    return str(replace(name, arm=arm, mix=mix))
 
 
 def arm_trainings(

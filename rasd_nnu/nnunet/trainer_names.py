@@ -16,15 +16,18 @@ ARM_NAME = r"[A-Za-z0-9]+"
 #: Arms that are not registered: from the checkpoint of `rasd_nnu pretrain`, and from random weights.
 RESERVED_ARMS = ("rasd", "scratch")
 
+#: What ends the name of an arm that mixes new appearances into its batches, as in ``--vs scratch_mix``.
+MIX_SUFFIX = "_mix"
+
 #: Options of the recipe that say what is transferred from a checkpoint and how, not how the run goes on: arms with and
 #: without a checkpoint may differ in them.
 TRANSFER_OPTIONS = ("transfer", "require", "width", "inflate", "channels")
 
-GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_from<name>][_<N>epochs][_<M>iters][_seed<K>]"
+GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_from<name>][_mix][_<N>epochs][_<M>iters][_seed<K>]"
 
 _PATTERN = re.compile(
     r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<scratch>scratch)|_from(?P<name>" + ARM_NAME + r"))?"
-    r"(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
+    r"(?P<mix>_mix)?(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
 )
 
 
@@ -39,10 +42,11 @@ class TrainerName:
         iters: Training iterations an epoch, or None for nnU-Net's 250.
         seed: Seed of both the initialisation and the data, or None for none.
         network: ``SwinUNETR``, ``SwinUNETRv1``, or None for the planned network.
+        mix: Whether a share of the images in each batch gets a new appearance.
 
     Example:
         >>> parse_name("RaSDTrainer_scratch_50epochs_seed1")
-        TrainerName(arm='scratch', epochs=50, iters=None, seed=1, network=None)
+        TrainerName(arm='scratch', epochs=50, iters=None, seed=1, network=None, mix=False)
         >>> str(TrainerName(arm="rasd", epochs=50, seed=1))
         'RaSDTrainer_50epochs_seed1'
     """
@@ -52,6 +56,7 @@ class TrainerName:
     iters: int | None = None
     seed: int | None = None
     network: str | None = None
+    mix: bool = False
 
     def __str__(self) -> str:
         """Return the class name."""
@@ -59,6 +64,7 @@ class TrainerName:
             "RaSDTrainer"
             + (f"_{self.network}" if self.network is not None else "")
             + self._arm_part()
+            + ("_mix" if self.mix else "")
             + (f"_{self.epochs}epochs" if self.epochs is not None else "")
             + (f"_{self.iters}iters" if self.iters is not None else "")
             + (f"_seed{self.seed}" if self.seed is not None else "")
@@ -83,4 +89,4 @@ def parse_name(name: str) -> TrainerName | None:
     if match["name"] in RESERVED_ARMS:
         return None
     network = match["network"].removeprefix("_") if match["network"] else None
-    return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network)
+    return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network, bool(match["mix"]))

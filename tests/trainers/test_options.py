@@ -74,5 +74,5 @@ def test_what_is_carried_is_told_apart_from_how_the_run_goes_on() -> None:
     assert set(TRANSFER_OPTIONS) < set(FinetuneRecipe.model_fields)
     recipe = recipe_for({}, {"RASD_WIDTH": "pad", "RASD_CHANNELS": "T1,-"})
     assert recipe.start.fit == FitOptions(width="pad", channels="T1,-")
-    changed = {name for name, value in recipe.model_dump().items() if value != getattr(FinetuneRecipe(), name)}
+    changed = {n for n in FinetuneRecipe.model_fields if getattr(recipe, n) != getattr(FinetuneRecipe(), n)}
     assert changed <= set(TRANSFER_OPTIONS)
