@@ -63,6 +63,8 @@ def fill_outlines(
 ) -> np.ndarray:
     """Draw filled polygons as a label map; what lies outside the image is cut off.
 
+    A polygon with fewer than three corners has no area and draws nothing.
+
     Args:
         outlines: Named by `labels`.
         labels: Name -> value.
@@ -77,8 +79,9 @@ def fill_outlines(
     label = np.zeros(shape, dtype=np.uint8)
     ordered = outlines if later_wins else sorted(outlines, key=lambda outline: labels[outline.name])
     for outline in ordered:
-        rows, columns = polygon(outline.points[:, 1], outline.points[:, 0], shape)
-        label[rows, columns] = labels[outline.name]
+        if len(outline.points) >= 3:
+            rows, columns = polygon(outline.points[:, 1], outline.points[:, 0], shape)
+            label[rows, columns] = labels[outline.name]
     return label
 
 

@@ -57,7 +57,9 @@ class Outline:
     frame: int | None = None
 
     def box(self) -> Box:
-        """Return the box from the least to the greatest coordinate of the corners."""
+        """Return the box from the least to the greatest coordinate of the corners; without any, it covers nothing."""
+        if not len(self.points):
+            return Box(self.name, 0, 0, 0, 0)
         left, top = (float(value) for value in self.points.min(axis=0))
         right, bottom = (float(value) for value in self.points.max(axis=0))
         return Box(self.name, left, top, right, bottom)

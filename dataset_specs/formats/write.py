@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
+from rasd_nnu.dataset_specs.formats.nifti import RAS_TO_LPS
 from rasd_nnu.dataset_specs.formats.picture import Picture
 from rasd_nnu.errors import DatasetError
 
@@ -25,15 +27,21 @@ def to_sitk(picture: Picture, channel: int) -> sitk.Image:
 
 
 def write_nifti(picture: Picture, channel: int, file: Path) -> None:
-    """Write one channel as NIfTI (``.nii.gz``) with its geometry.
+    """Write one channel as NIfTI (``.nii.gz``) with its geometry; the same picture gives the same bytes.
+
+    nibabel writes it, because SimpleITK's NIfTI writer leaves a file that is cut off, without an error, where the
+    disk is full.
 
     Raises:
         OSError: The file cannot be written (full disk, no permission).
     """
-    try:
-        sitk.WriteImage(to_sitk(picture, channel), str(file), useCompression=True, compressionLevel=1)
-    except RuntimeError as error:
-        raise OSError(f"cannot write {file}: {_last_line(error)}") from error
+    array = picture.array[channel]
+    affine = RAS_TO_LPS @ picture.geometry.affine
+    image = nib.Nifti1Image((array.astype(np.uint8) if array.dtype == bool else array).T, affine)
+    image.header.set_xyzt_units("mm")
+    image.set_qform(affine, code=1)
+    image.set_sform(affine, code=1)
+    nib.save(image, file)
 
 
 def write_png(picture: Picture, file: Path) -> None:
@@ -52,7 +60,3 @@ def write_png(picture: Picture, file: Path) -> None:
         )
     pixels = array[0] if picture.channels == 1 else np.moveaxis(array, 0, -1)
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG", compress_level=1)
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

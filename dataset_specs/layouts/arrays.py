@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rasd_nnu.dataset_specs.formats.guard import reading
+from rasd_nnu.dataset_specs.formats.npy import NPZ_ERRORS, check_member
 from rasd_nnu.dataset_specs.formats.picture import Geometry, Picture
 from rasd_nnu.dataset_specs.layouts.files import case_id
 from rasd_nnu.dataset_specs.layouts.index import FileIndex
@@ -71,7 +72,7 @@ def opened(path: Path) -> Iterator[Any]:
         DatasetError: The file is damaged.
     """
     if path.suffix == ".npz":
-        with reading(path, KeyError), np.load(path, allow_pickle=False) as arrays:
+        with reading(path, KeyError, *NPZ_ERRORS), np.load(path, allow_pickle=False) as arrays:
             yield arrays
     else:
         h5py: Any = require("h5py", "HDF5")
@@ -110,6 +111,8 @@ def _whole_array(path: Path, name: str) -> np.ndarray:
 def _array(container: Any, path: Path, name: str) -> Any:
     if name not in container:
         raise DatasetError(f"{path} holds no array {name!r}; it holds {', '.join(sorted(container))}.")
+    if isinstance(container, np.lib.npyio.NpzFile):
+        check_member(path, container.zip, name)
     return container[name]
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from rasd_nnu.dataset_specs.formats.guard import reading
+from rasd_nnu.dataset_specs.formats import coco
 from rasd_nnu.dataset_specs.formats.shapes import Box
 from rasd_nnu.dataset_specs.layouts.index import FileIndex
 from rasd_nnu.dataset_specs.layouts.rows import JoinedTable, Row
@@ -71,33 +68,13 @@ def _from_coco(annotation: Boxes, cases: Sequence[SourceCase], index: FileIndex)
     if len(matches) != 1:
         raise DatasetError(f"{index.root} holds {len(matches)} files {annotation.file}, expected one.")
     path = index.path_of(matches[0])
-    content = _read_json(path)
-    by_image: dict[Any, list[Box]] = defaultdict(list)
-    mentioned = {entry["id"]: Path(str(entry["file_name"])).name for entry in content["images"]}
-    for entry in content["annotations"]:
-        label = _label(annotation, str(entry["category_id"]), path.name)
-        if label:
-            by_image[entry["image_id"]].append(Box(label, *_edges(annotation, entry["bbox"], path)))
-    names = {
-        name: by_image[image] for image, name in mentioned.items() if image in by_image or annotation.empty == "keep"
+    by_image = {
+        image: [box for box in boxes if _label(annotation, box.name, path.name)]
+        for image, boxes in coco.read(path, annotation.corners).items()
     }
-    return {case.case: names[case.images[0].path.name] for case in cases if case.images[0].path.name in names}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    with reading(path), path.open(encoding="utf-8") as stream:
-        content = json.load(stream)
-    parts = ("images", "annotations")
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in parts):
-        raise DatasetError(f"{path} is no COCO file: it needs the lists 'images' and 'annotations'.")
-    return dict(content)
-
-
-def _edges(annotation: Boxes, numbers: Any, path: Path) -> tuple[float, float, float, float]:
-    try:
-        left, top, third, fourth = (float(number) for number in numbers)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: the bbox {numbers!r} is not four numbers.") from error
-    if annotation.corners == "xyxy":
-        return left, top, third, fourth
-    return left, top, left + third, top + fourth
+    named = {
+        image: [replace(box, name=annotation.names[box.name]) for box in boxes]
+        for image, boxes in by_image.items()
+        if boxes or annotation.empty == "keep"
+    }
+    return {case.case: named[case.images[0].path.name] for case in cases if case.images[0].path.name in named}

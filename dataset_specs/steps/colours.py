@@ -34,7 +34,7 @@ class Colours(Step):
 
     kind: Literal["colours"] = "colours"
     colours: tuple[ColourClass, ...] = Field(min_length=1)
-    tolerance: int = Field(0, ge=0, le=127)
+    tolerance: int = Field(default=0, ge=0, le=127)
 
     def __call__(self, mask: Picture) -> Picture:
         """Map a picture of three channels to labels, uint8.

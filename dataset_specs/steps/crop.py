@@ -22,7 +22,7 @@ class CropEmpty(PairStep):
 
     kind: Literal["crop_empty"] = "crop_empty"
     threshold: float = 0
-    margin_vox: int = Field(0, ge=0)
+    margin_vox: int = Field(default=0, ge=0)
 
     def __call__(self, image: Picture, label: Picture | None = None) -> tuple[Picture, Picture | None]:
         """Return both, cut to the same box; the geometry follows.

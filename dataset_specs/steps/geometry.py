@@ -31,8 +31,8 @@ class MatchGeometry(PairStep):
     """
 
     kind: Literal["match_geometry"] = "match_geometry"
-    tolerance_vox: float = Field(0.1, ge=0, le=1)
-    trim_vox: int = Field(0, ge=0, le=8)
+    tolerance_vox: float = Field(default=0.1, ge=0, le=1)
+    trim_vox: int = Field(default=0, ge=0, le=8)
     embed: bool = False
     trust_image: bool = False
 

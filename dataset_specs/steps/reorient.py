@@ -21,7 +21,7 @@ class Reorient(Step):
     """
 
     kind: Literal["reorient"] = "reorient"
-    to: str = Field("LPS", pattern="^[LRAPIS]{3}$")
+    to: str = Field(default="LPS", pattern="^[LRAPIS]{3}$")
 
     @field_validator("to")
     @classmethod

@@ -23,9 +23,9 @@ class Resize2D(PairStep):
     """
 
     kind: Literal["resize_2d"] = "resize_2d"
-    max_edge: int | None = Field(None, gt=0)
+    max_edge: int | None = Field(default=None, gt=0)
     size: tuple[int, int] | None = None
-    spacing_mm: float | None = Field(None, gt=0)
+    spacing_mm: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -10,6 +10,7 @@ import pytest
 
 from rasd_nnu.dataset_specs.registry import get_spec
 from rasd_nnu.dataset_specs.schema import DatasetSpec
+from tests.dataset_specs.bad_input import Scene
 
 SHAPE = (6, 7, 5)
 Writer = Callable[..., Path]
@@ -65,3 +66,9 @@ def write_listing(folder: Path, names: list[str], **changes: object) -> None:
 @pytest.fixture
 def relist() -> Callable[..., None]:
     return write_listing
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Scene:
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    return Scene(tmp_path, capsys)
