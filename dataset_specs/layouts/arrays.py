@@ -111,7 +111,7 @@ def _whole_array(path: Path, name: str) -> np.ndarray:
 def _array(container: Any, path: Path, name: str) -> Any:
     if name not in container:
         raise DatasetError(f"{path} holds no array {name!r}; it holds {', '.join(sorted(container))}.")
-    if isinstance(container, np.lib.npyio.NpzFile):
+    if isinstance(container, np.lib.npyio.NpzFile) and container.zip is not None:
         check_member(path, container.zip, name)
     return container[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from pydantic import Field
@@ -36,12 +36,20 @@ class MatchGeometry(PairStep):
     embed: bool = False
     trust_image: bool = False
 
-    def __call__(self, image: Picture, label: Picture) -> tuple[Picture, Picture]:
-        """Return the image and the label map on one grid.
+    @overload
+    def __call__(self, image: Picture, label: Picture) -> tuple[Picture, Picture]: ...
+
+    @overload
+    def __call__(self, image: Picture, label: None) -> tuple[Picture, None]: ...
+
+    def __call__(self, image: Picture, label: Picture | None) -> tuple[Picture, Picture | None]:
+        """Return the image and the label map on one grid; without a label map there is nothing to do.
 
         Raises:
             DatasetError: Shapes, spacings or places differ by more than the tolerance.
         """
+        if label is None:
+            return image, None
         if self.embed:
             label = self._embedded(image, label)
         image, label = self._trim(image, label)

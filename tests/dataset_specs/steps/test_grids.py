@@ -78,6 +78,11 @@ def test_part_is_laid_on_the_whole_grid(picture: Maker) -> None:
             MatchGeometry(embed=True)(image, replace(part, geometry=elsewhere))
 
 
+def test_image_without_a_label_is_left_alone(picture: Maker) -> None:
+    image = picture(VOLUME)
+    assert MatchGeometry()(image, None) == (image, None)
+
+
 def test_label_without_a_spacing_takes_that_of_the_image(picture: Maker) -> None:
     assert MatchGeometry()(picture(VOLUME, geometry=PLACE), picture(VOLUME, known=False))[1].geometry == PLACE
 
