@@ -41,7 +41,7 @@ class FinetuneRecipe(BaseModel):
         width: ``crop`` or ``pad`` networks of other width; None refuses.
         inflate: Transfer a 2D network into a 3D one, by the ``centre`` slice or the ``mean``; None refuses.
         channels: Which input channel of the checkpoint each channel of the plan starts from, as `FitOptions`.
-        mix: How and when images get a new appearance, in arms whose name says ``_mix``.
+        mix: How and when images get a new appearance, in arms whose name says ``_mix``; None for the usual.
 
     Example:
         >>> recipe_for({}, {"RASD_OPTIMIZER": "adamw"}).rate
@@ -60,7 +60,7 @@ class FinetuneRecipe(BaseModel):
     width: Width | None = None
     inflate: Inflation | None = None
     channels: str | None = None
-    mix: RenewConfig = RenewConfig()
+    mix: RenewConfig | None = None
 
     @field_validator("mix", mode="before")
     @classmethod

@@ -81,8 +81,7 @@ def _provenance(source: Source, choice: Choice) -> dict[str, Any]:
 def _recipe(trainer: StartedTrainer) -> dict[str, Any]:
     """Return what both arms have in common."""
     return {
-        **trainer.recipe.model_dump(),
-        "mix": trainer.recipe.mix.model_dump(mode="json") if trainer.run.mix else None,
+        **trainer.recipe.model_dump(mode="json"),
         "lr": trainer.recipe.rate,
         "weight_decay": trainer.recipe.weight_decay,
         "schedule": "linear warm-up, then poly 0.9",

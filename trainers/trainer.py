@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -17,6 +18,8 @@ from rasd_nnu.errors import TransferError, UserError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
+from rasd_nnu.pretrain.synthesis.renew import RenewConfig
+from rasd_nnu.trainers.choice import read_choice
 from rasd_nnu.trainers.mixing import Mixer, adapted
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
 from rasd_nnu.trainers.options import FinetuneRecipe, recipe_for
@@ -37,8 +40,8 @@ class RaSDTrainer(nnUNetTrainer):
     for ``--val``, for a prediction, or for a ``--c`` that found something to go on from.
     """
 
-    #: What the name says; set by `rasd_nnu.trainers.trainer_class`.
-    run: ClassVar[TrainerName] = TrainerName()
+    #: What the name says; set by `rasd_nnu.trainers.trainer_class`. Of the arm ``auto``, what was chosen.
+    run: TrainerName = TrainerName()
 
     #: Options of the recipe that this kind of network is trained with unless told otherwise.
     recipe_defaults: ClassVar[dict[str, Any]] = {}
@@ -57,7 +60,7 @@ class RaSDTrainer(nnUNetTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         try:
             self._check_plan()
-            self._follow(self._fitted(recipe_for(plans, defaults=self.recipe_defaults)))
+            self._follow(self._decided(recipe_for(plans, defaults=self.recipe_defaults)))
         except UserError as error:
             self._refuse(error)
         self.enable_deep_supervision = self.has_deep_supervision
@@ -76,10 +79,15 @@ class RaSDTrainer(nnUNetTrainer):
     def _check_plan(self) -> None:
         """Refuse plans that the network cannot be built for; nnU-Net's own network can for all."""
 
-    def _fitted(self, recipe: FinetuneRecipe) -> FinetuneRecipe:
-        """Return the recipe with what renewed images keep of old ones decided by the plan's normalisation."""
+    def _decided(self, recipe: FinetuneRecipe) -> FinetuneRecipe:
+        """Return the recipe with all that the arm and the plan decide; the arm ``auto`` becomes the one chosen."""
+        mix = recipe.mix or RenewConfig()
+        if self.run.arm == "auto":
+            chosen = read_choice(self.target, self.fold)
+            self.run = replace(self.run, arm=chosen.arm, mix=chosen.mix is not None)
+            mix = chosen.mix or mix
         schemes = self.configuration_manager.normalization_schemes
-        return recipe.model_copy(update={"mix": adapted(recipe.mix, schemes)})
+        return recipe.model_copy(update={"mix": adapted(mix, schemes) if self.run.mix else None})
 
     def _follow(self, recipe: FinetuneRecipe) -> None:
         """Train by ``recipe``, and have nnU-Net write it into each checkpoint."""
@@ -93,8 +101,8 @@ class RaSDTrainer(nnUNetTrainer):
         return target_from_plans(self.plans_manager.plans, self.dataset_json, self.configuration_name)
 
     def _mixer(self) -> Mixer | None:
-        """Return what renews a share of each batch, or None where the name of the arm does not say so."""
-        if not self.run.mix:
+        """Return what renews a share of each batch, or None where the recipe has no mixing."""
+        if self.recipe.mix is None:
             return None
         spacing, channels = self.target.spacing, len(self.configuration_manager.normalization_schemes)
         return Mixer(self.recipe.mix, self.label_manager, spacing, channels, self.run.seed, self.local_rank)

@@ -27,6 +27,7 @@ COMMANDS = {
     "push": ("push", "Publish a checkpoint with a model card."),
     "tasks": ("tasks", "The dataset specs: list, show, prepare."),
     "arms": ("arms", "Other people's weights as arms: add, list, remove."),
+    "choose": ("choose", "Which arm for this data set, by inner folds within a time budget."),
     "compare": ("compare", "Paired comparison of two arms, with intervals and p-values."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),
     "doctor": ("doctor", "Say what is wrong with the set-up and how to mend it."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,6 +59,19 @@ def parse_numbers(text: str, option: str, kind: type[int] | type[float] = int) -
         return tuple(kind(part) for part in text.replace("x", ",").split(","))
     except ValueError:
         raise ConfigError(f"{option} is {text!r}, expected numbers separated by commas, as 64,64,32.") from None
+
+
+def parse_duration(text: str, option: str) -> float:
+    """Turn ``90s``, ``20m`` or ``1.5h`` into seconds.
+
+    Raises:
+        ConfigError: If it is none of these, or not above 0.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text, re.ASCII)
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if not seconds:
+        raise ConfigError(f"{option} is {text!r}, expected a time as 90s, 20m or 1.5h.")
+    return seconds
 
 
 def parse_classes(text: str) -> int | tuple[int, int]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 #: underscore so that it ends where the next part begins.
 ARM_NAME = r"[A-Za-z0-9]+"
 
-#: Arms that are not registered: from the checkpoint of `rasd_nnu pretrain`, and from random weights.
-RESERVED_ARMS = ("rasd", "scratch")
+#: Arms that are not registered: from the checkpoint of `rasd_nnu pretrain`, from random weights, and what
+#: `rasd_nnu choose` chose.
+RESERVED_ARMS = ("rasd", "scratch", "auto")
 
 #: What ends the name of an arm that mixes new appearances into its batches, as in ``--vs scratch_mix``.
 MIX_SUFFIX = "_mix"
@@ -23,10 +24,10 @@ MIX_SUFFIX = "_mix"
 #: without a checkpoint may differ in them.
 TRANSFER_OPTIONS = ("transfer", "require", "width", "inflate", "channels")
 
-GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_from<name>][_mix][_<N>epochs][_<M>iters][_seed<K>]"
+GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_auto|_from<name>][_mix][_<N>epochs][_<M>iters][_seed<K>]"
 
 _PATTERN = re.compile(
-    r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<scratch>scratch)|_from(?P<name>" + ARM_NAME + r"))?"
+    r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<reserved>scratch|auto)|_from(?P<name>" + ARM_NAME + r"))?"
     r"(?P<mix>_mix)?(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
 )
 
@@ -36,8 +37,8 @@ class TrainerName:
     """What a trainer's name says.
 
     Args:
-        arm: ``rasd`` (starts from the checkpoint), ``scratch`` (starts from random weights), or the name of a
-            registered arm (starts from other people's weights).
+        arm: ``rasd`` (starts from the checkpoint), ``scratch`` (starts from random weights), ``auto`` (as
+            `rasd_nnu choose` chose), or the name of a registered arm (starts from other people's weights).
         epochs: Number of epochs, or None for nnU-Net's 1000.
         iters: Training iterations an epoch, or None for nnU-Net's 250.
         seed: Seed of both the initialisation and the data, or None for none.
@@ -72,7 +73,7 @@ class TrainerName:
 
     def _arm_part(self) -> str:
         if self.arm in RESERVED_ARMS:
-            return "_scratch" if self.arm == "scratch" else ""
+            return "" if self.arm == "rasd" else f"_{self.arm}"
         return f"_from{self.arm}"
 
 
@@ -85,8 +86,8 @@ def parse_name(name: str) -> TrainerName | None:
     def number(group: str) -> int | None:
         return int(match[group]) if match[group] else None
 
-    arm = match["scratch"] or match["name"] or "rasd"
-    if match["name"] in RESERVED_ARMS:
+    arm = match["reserved"] or match["name"] or "rasd"
+    if match["name"] in RESERVED_ARMS or (arm == "auto" and match["mix"]):
         return None
     network = match["network"].removeprefix("_") if match["network"] else None
     return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network, bool(match["mix"]))
