@@ -37,7 +37,7 @@ def make_pool(task: Task, cases: list[Case], size: int, seed: int) -> tuple[Tens
     images, labels = [], []
     generator = np.random.default_rng([seed, 2])
     for _ in range(size):
-        image, label = _patch(cases, reach, generator)
+        image, label = _patch(cases, reach, task.patch, generator)
         made = transforms(image=torch.from_numpy(image), segmentation=torch.from_numpy(label[None]))
         images.append(made["image"])
         labels.append(made["segmentation"][0].to(torch.uint8))
@@ -46,19 +46,22 @@ def make_pool(task: Task, cases: list[Case], size: int, seed: int) -> tuple[Tens
     return torch.stack(images), torch.stack(labels)
 
 
-def _patch(cases: list[Case], size: tuple[int, ...], generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _patch(
+    cases: list[Case], size: tuple[int, ...], final: tuple[int, ...], generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut a patch at random, or around a voxel of a random class, padded with 0 (labels: -1) as in nnU-Net."""
     if generator.random() < _FOREGROUND:
         classes = sorted({int(c) for case in cases for c in np.unique(case.label) if c > 0})
         wanted = generator.choice(classes)
         case = _draw([case for case in cases if (case.label == wanted).any()], generator)
         voxels = np.argwhere(case.label == wanted)
-        centre = voxels[generator.integers(len(voxels))]
+        wished = voxels[generator.integers(len(voxels))]
     else:
         case = _draw(cases, generator)
-        # A centre such that the final patch touches the border at most, where the image is large enough.
-        centre = [_centre(n, m, generator) for n, m in zip(case.label.shape, size, strict=True)]
-    low = [int(c) - m // 2 for c, m in zip(centre, size, strict=True)]
+        wished = [m // 2 + generator.integers(max(1, n - m + 1)) for n, m in zip(case.label.shape, final, strict=True)]
+    # What the transforms cut out of the middle, the patch, lies within the image where that is large enough.
+    centre = [_within(c, n, m) for c, n, m in zip(wished, case.label.shape, final, strict=True)]
+    low = [c - m // 2 for c, m in zip(centre, size, strict=True)]
     pads = [(max(0, -a), max(0, a + m - n)) for a, m, n in zip(low, size, case.label.shape, strict=True)]
     box = tuple(slice(a + p[0], a + p[0] + m) for a, p, m in zip(low, pads, size, strict=True))
     image = np.pad(case.image, [(0, 0), *pads])[(slice(None), *box)]
@@ -66,9 +69,9 @@ def _patch(cases: list[Case], size: tuple[int, ...], generator: np.random.Genera
     return np.ascontiguousarray(image), np.ascontiguousarray(label)
 
 
-def _centre(n: int, size: int, generator: np.random.Generator) -> int:
-    low, high = min(size // 2, n // 2), max(n - size // 2, n // 2 + 1)
-    return int(generator.integers(low, high))
+def _within(centre: int, n: int, size: int) -> int:
+    """Return the place nearest to ``centre`` at which ``size`` voxels fit into ``n``, or the middle."""
+    return n // 2 if n <= size else min(max(int(centre), size // 2), n - size + size // 2)
 
 
 def _draw(cases: list[Case], generator: np.random.Generator) -> Case:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from arms import ARMS
 from recipe import Job, Recipe
 from tasks import CHOOSING, CONFIRMING
 
-_PLATEAU = Recipe(steps=400, rate=6e-3)
+_SHORT = Recipe(steps=400, rate=6e-3)
+_PLATEAU = replace(_SHORT, steps=1200)
 
 
 def _smoke() -> list[Job]:
@@ -26,18 +28,25 @@ def _recipe() -> list[Job]:
     ]
 
 
-_FIRST = ("scratch", "curve_late", "random_late", "shift_late", "convolution_late")
-_SECOND = ("warp", "curve_early", "shift_alike_late", "random_alike_late", "random_half_late")
+_FIRST = ("scratch", "curve_late", "shift_late", "random_late", "convolution_late", "warp")
+_SECOND = ("curve_early", "shift_alike_late", "random_half_late")
+
+
+def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe: Recipe, **more: int) -> list[Job]:
+    return [Job(task, ARMS[arm], recipe, seed=seed, **more) for seed in seeds for task in tasks for arm in arms]
 
 
 def _mix() -> list[Job]:
-    """Kinds of mixing, then their variants."""
+    """Kinds of mixing, starts, then variants."""
     return [
-        Job(task, ARMS[arm], _PLATEAU, seed=seed)
-        for names, seeds in ((_FIRST, (0,)), (_SECOND, (0,)), (_FIRST, (1, 2)))
-        for seed in seeds
-        for task in CHOOSING
-        for arm in names
+        *_on(CHOOSING, _FIRST, (0,), _SHORT),
+        *_on(CHOOSING, _FIRST, (0,), _PLATEAU),
+        *_on(CHOOSING, ("cases_whole_300", "fields_whole_300"), (0, 1), _SHORT),
+        *_on(CHOOSING, ("scratch",), (0, 1), replace(_SHORT, steps=700)),
+        *_on(CHOOSING, _FIRST, (1,), _PLATEAU),
+        *_on(CHOOSING, _SECOND, (0, 1), _PLATEAU),
+        *_on(CHOOSING, ("scratch",), (0, 1), replace(_PLATEAU, steps=2400)),
+        *_on(CHOOSING, _FIRST, (1,), _SHORT),
     ]
 
 

@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "rasd_screen")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--limit", type=int, help="stop after so many trainings")
+    parser.add_argument("--last-first", action="store_true", help="for a slow worker beside a fast one")
     parser.add_argument("--list", action="store_true", help="only say what is missing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -62,7 +63,8 @@ def main() -> None:
     trained = 0
     while arguments.limit is None or trained < arguments.limit:
         importlib.reload(arms)  # plans may be reordered while a worker is at them
-        found = next_job(importlib.reload(plans).jobs(arguments.plan), store, claims)
+        jobs = importlib.reload(plans).jobs(arguments.plan)
+        found = next_job(jobs[::-1] if arguments.last_first else jobs, store, claims)
         if found is None:
             return
         job, handle = found

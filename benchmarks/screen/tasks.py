@@ -164,7 +164,7 @@ def _hippocampus_2d(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 TASKS = {
     task.key: task
     for task in (
-        Task("sunnybrook_lv", 2, 1, (64, 64), 20, 3, _pictures("sunnybrook_lv", 80)),
+        Task("sunnybrook_lv", 2, 1, (64, 64), 20, 3, _pictures("sunnybrook_lv", 112)),
         Task("camus_us", 4, 1, (64, 64), 60, 1, _pictures("camus_us", 72)),
         Task("covid_ct", 3, 1, (64, 64), 8, 7, _pictures("covid_ct", 72)),
         Task("usgra_us", 3, 1, (64, 64), 60, 1, _pictures("usgra_us", 80)),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 SCREEN = Path(__file__).parents[2] / "benchmarks" / "screen"
 
@@ -21,8 +22,10 @@ def screen() -> Iterator[Any]:
     """Import the bench, whose modules are scripts beside each other, and put invented tasks in."""
     sys.path.insert(0, str(SCREEN))
     before = set(sys.modules)
+    import analyse
     import arms
     import augment
+    import differences
     import loop
     import plans
     import recipe
@@ -44,7 +47,12 @@ def screen() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RASD_DATA", "nowhere")
         found = type(
-            "Screen", (), {m.__name__: m for m in (arms, augment, loop, plans, recipe, run, score, store, tasks)}
+            "Screen",
+            (),
+            {
+                m.__name__: m
+                for m in (analyse, arms, augment, differences, loop, plans, recipe, run, score, store, tasks)
+            },
         )
         yield found
     tasks.TASKS.clear()
@@ -162,3 +170,46 @@ def test_names_do_not_decide_a_key_and_plans_have_no_job_twice(screen: Any) -> N
     for plan in screen.plans.PLANS:
         keys = [job.key for job in screen.plans.jobs(plan)]
         assert len(keys) == len(set(keys))
+
+
+def _record(screen: Any, job: Any, dice: float) -> dict[str, Any]:
+    job = replace(job, task="camus_us")
+    curve = [[1, dice / 2], [2, dice]]
+    found = {"key": job.key, "name": job.arm.name, "dice": dice, "collapsed": [], "curve": curve}
+    return job.settings() | found | {"shifts": {"inverted": dice - 0.1, "blur": dice - 0.2}}
+
+
+def test_arms_are_compared_with_the_scratch_that_had_the_same_total(screen: Any) -> None:
+    start = _job(screen, "fields_whole_300")
+    longer = replace(_job(screen), recipe=replace(start.recipe, steps=302))
+    records = [_record(screen, job, dice) for job, dice in ((start, 0.7), (_job(screen), 0.5), (longer, 0.6))]
+    total, same = (screen.differences.pairs(records, total=flag) for flag in (True, False))
+    assert [b["dice"] for _, b in total] == [0.6] and [b["dice"] for _, b in same] == [0.5]
+    assert screen.differences.value(records[0], "shifts") == pytest.approx(55)
+
+
+def test_intervals_and_power(screen: Any) -> None:
+    """Against the one-sample t test, and its power by simulation."""
+    values = [1.0, 2.0, 4.0, 1.5]
+    found = screen.differences.of_task(values)
+    expected = stats.ttest_1samp(values, 0)
+    interval = expected.confidence_interval()
+    assert (found.mean, found.p) == pytest.approx((np.mean(values), expected.pvalue))
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert screen.differences.over_tasks({"a": values}).high == pytest.approx(found.high)
+    visible = screen.differences.visible(np.random.default_rng(0).normal(0, 3, 100_000), 8)
+    drawn = np.random.default_rng(1).normal(visible, 3, (4000, 8))
+    assert 0.75 < (stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05).mean() < 0.85
+
+
+def test_the_page_is_made_of_the_records(screen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, store = tmp_path / "few_labels.md", screen.store.Store(tmp_path / "records")
+    page.write_text("before\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nafter\n")
+    for seed in range(2):
+        for arm, dice in (("scratch", 0.5), ("curve_late", 0.52 + 0.02 * seed)):
+            store.add(_record(screen, _job(screen, arm, seed=seed), dice))
+    monkeypatch.setattr(sys, "argv", ["analyse", "--results", str(store.folder), "--page", str(page)])
+    screen.analyse.main()
+    text = page.read_text()
+    assert "| curve_late | +3.0 [" in text and "old" not in text and text.endswith("after\n")
+    assert (tmp_path / "few_labels_curves.png").stat().st_size > 1000
