@@ -54,7 +54,9 @@ class Hardware:
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least {least}")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise SetupError("device is 'cuda', but PyTorch sees no CUDA device. Use --device cpu, or mend CUDA.")
+            raise SetupError(
+                "device is 'cuda', but PyTorch sees no CUDA device. Use --device cpu, or fix the CUDA installation."
+            )
         if self.workers and self.accelerator == "cuda":
             raise ConfigError(f"workers is {self.workers}, expected 0 with CUDA: samples are made on the GPU itself.")
 

@@ -44,7 +44,11 @@ class Learner:
     ) -> None:
         self.fabric, self.network, self.recipe, self.num_classes = fabric, network, recipe, num_classes
         contrastive = recipe.objective == "contrastive"
-        self.objective = PrototypeDisentangling(recipe.temperature, normalize=recipe.normalize or contrastive)
+        self.objective = PrototypeDisentangling(
+            recipe.temperature,
+            normalize=recipe.normalize or contrastive,
+            implementation=recipe.objective_implementation,
+        )
         # The compiled one shares its weights with the plain one, which is what is saved.
         inner: Any = torch.compile(network) if compiled else network
         module: nn.Module = _NetworkWithObjective(inner, self.objective, num_classes)

@@ -13,6 +13,7 @@ from rasd_nnu.errors import ConfigError, did_you_mean
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("fp32", "bf16", "fp16")
 OBJECTIVES = ("prototypes", "contrastive")
+IMPLEMENTATIONS = ("fast", "plain")
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Recipe:
         reuse: Iterations in a row that show a sample; the batch is then a queue that fresh samples enter. The
             authors' code has the batch size.
         objective: ``prototypes`` (the paper), or ``contrastive`` (the way of anatomix: every sample comes in two
-            appearances, so that a batch costs the network twice as much).
+            views, so that a batch costs the network twice as much).
         temperature: tau of the objective; the default is the paper's, anatomix has 0.33.
         normalize: Compare features on the unit sphere (not in the paper).
+        objective_implementation: ``fast``, or ``plain``: the same up to rounding, as the equations are written.
 
     Raises:
         ConfigError: If a value is out of its range.
@@ -58,6 +60,7 @@ class Recipe:
     objective: str = "prototypes"
     temperature: float = 0.07
     normalize: bool = False
+    objective_implementation: str = "fast"
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "accumulate", "reuse"):
@@ -69,7 +72,12 @@ class Recipe:
         self._require("clip", self.clip is None or self.clip > 0, "above 0 (leave it out for no clipping)")
         self._require("ema", self.ema is None or 0 < self.ema < 1, "between 0 and 1, such as 0.999")
         self._require("warmup", self.warmup < self.iterations, f"below the {self.iterations} iterations")
-        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("objective", OBJECTIVES)):
+        for name, known in (
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+            ("objective", OBJECTIVES),
+            ("objective_implementation", IMPLEMENTATIONS),
+        ):
             value = getattr(self, name)
             self._require(name, value in known, f"one of {', '.join(known)}.{did_you_mean(value, known)}")
 
@@ -79,7 +87,7 @@ class Recipe:
 
     @property
     def views(self) -> int:
-        """Appearances of each sample that the objective compares."""
+        """Views of each sample that the objective compares."""
         return 2 if self.objective == "contrastive" else 1
 
     def rate(self, iteration: int) -> float:

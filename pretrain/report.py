@@ -22,7 +22,7 @@ from rasd_nnu.pretrain.objective import contrastive
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.stream import samples_used
-from rasd_nnu.pretrain.synthesis import SynthesisConfig
+from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
 from rasd_nnu.pretrain.timing import StepTimer
 
 _PACKAGES = ("rasd-nnu", "torch", "nnunetv2", "dynamic-network-architectures", "lightning-fabric", "numpy")
@@ -64,6 +64,7 @@ def run_details(
         "curve": history.curve(),
         "versions": {
             "python": sys.version.split()[0],
+            "synthesis_stream": STREAM_VERSION,
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
         },
         "hardware": {"device": _device_name(fabric.device), "processes": hardware.processes},

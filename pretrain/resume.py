@@ -13,10 +13,10 @@ from rasd_nnu.errors import CheckpointError
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
-from rasd_nnu.pretrain.synthesis import SynthesisConfig
+from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
 
 #: Version of the resume file.
-RESUME_VERSION = 1
+RESUME_VERSION = 2
 
 
 def identity(
@@ -28,6 +28,7 @@ def identity(
         "input_channels": target.input_channels,
         "patch_size": target.patch_size,
         "synthesis": config.to_dict(),
+        "synthesis_stream": STREAM_VERSION,
         "recipe": recipe.to_dict(),
         "offline_samples": offline and offline.manifest.digest,
     }

@@ -50,7 +50,7 @@ def samples_used(iterations: int, batch_size: int, reuse: int) -> int:
 class Batches(Dataset[tuple[Tensor, Tensor]]):
     """Iteration number -> image ``(B, C, *S)`` and label ``(B, *S)``, synthesised when asked for.
 
-    With several ``views`` the image is ``(B, V, C, *S)``: appearances of one label map.
+    With several ``views`` the image is ``(B, V, C, *S)``: views of one label map.
     """
 
     def __init__(self, config: SynthesisConfig, seed: int, share: Share, device: torch.device, views: int = 1) -> None:

@@ -92,12 +92,12 @@ def features_gradient(
     """Return the gradient ``(B, F, N)`` that reaches the features through `cluster` and through `region_sums`.
 
     Args:
-        features: As in `cluster`; so are the next five.
-        prototypes: See above.
-        label: See above.
-        present: See above.
-        temperature: See above.
-        scales: See above.
+        features: ``(B, F, N)``, any floating type.
+        prototypes: ``(B, I, F)``, at least float32.
+        label: ``(B, N)`` int64.
+        present: ``(B, I)`` bool.
+        temperature: tau.
+        scales: What `cluster` multiplied each feature with ``(B, N)``, or None.
         log_partition: From `cluster`.
         weight: Gradient of the loss with respect to `Clustering.nll` ``(B,)``.
         sums_gradient: Gradient of the loss with respect to the region sums ``(B, I, F)``.

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning across two appearances of one label map, the way of anatomix.
+"""Supervised contrastive learning across two views of one label map, the way of anatomix.
 
 Dey et al., "Learning General-Purpose Biomedical Volume Representations using Randomized Synthesis", ICLR 2025; the
 loss is Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2.
@@ -72,7 +72,7 @@ def _outputs_of(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 def _projection(channels: int) -> nn.Sequential:
     """Return a perceptron of three layers over the voxels ``(B, channels, N)`` of each sample.
 
-    Each layer is normalised over the sample's voxels of all appearances. That is anatomix's batch normalisation, whose
+    Each layer is normalised over the sample's voxels of all views. That is anatomix's batch normalisation, whose
     batch is one pair; here it is the same whatever the batch and the number of processes.
     """
     layers: list[nn.Module] = []
@@ -84,9 +84,9 @@ def _projection(channels: int) -> nn.Sequential:
 class ContrastiveModule(nn.Module):
     """Network, projection heads and loss in one module.
 
-    At each resolution of the decoder some voxels are drawn, the same ones in every appearance; their features go
+    At each resolution of the decoder some voxels are drawn, the same ones in every view; their features go
     through a projection head of that resolution, and those of one class are pulled together and away from the others,
-    within and across appearances. The heads are part of the training only, not of the checkpoint's weights.
+    within and across views. The heads are part of the training only, not of the checkpoint's weights.
 
     Random numbers come from torch's global generator, which the loop seeds anew for each step.
 
@@ -118,12 +118,12 @@ class ContrastiveModule(nn.Module):
         """Compute the loss of a batch.
 
         Args:
-            image: ``(B, V, C, *S)``, V appearances of each label map.
+            image: ``(B, V, C, *S)``, V views of each label map.
             label: ``(B, *S)`` int64.
 
         Returns:
             ``total`` is the mean of the scales' contrastive losses. The other terms are for watching only: those of
-            prototype disentangling for the drawn voxels of the first appearance at full resolution.
+            prototype disentangling for the drawn voxels of the first view at full resolution.
         """
         views = image.shape[1]
         with _outputs_of(decoder_stages(self.network)) as scales:
@@ -141,7 +141,7 @@ class ContrastiveModule(nn.Module):
 
 
 def draw_voxels(features: Tensor, label: Tensor, voxels: int) -> tuple[Tensor, Tensor]:
-    """Draw voxels of each sample, the same ones in every appearance; all of them where there are no more.
+    """Draw voxels of each sample, the same ones in every view; all of them where there are no more.
 
     Args:
         features: ``(B, V, F, *G)``, possibly coarser than the label.

@@ -11,9 +11,12 @@ from rasd_nnu.errors import ConfigError, did_you_mean
 from rasd_nnu.pretrain.objective.chunks import accumulation_dtype
 from rasd_nnu.pretrain.objective.clustering import absent_offset, similarities
 from rasd_nnu.pretrain.objective.disentangling import Disentangling, prototypes_from
+from rasd_nnu.pretrain.objective.plain import plain_disentangling
 from rasd_nnu.pretrain.objective.region_sums import region_sums
 
 REDUCTIONS = ("mean", "paper_sum")
+#: Two ways to the same numbers: ``fast`` needs little memory, ``plain`` can be held against the equations.
+IMPLEMENTATIONS = {"fast": Disentangling.apply, "plain": plain_disentangling}
 
 
 class Terms(NamedTuple):
@@ -46,6 +49,7 @@ class PrototypeDisentangling(nn.Module):
         temperature: tau, 0.07 in the paper.
         reduction: ``mean``, or ``paper_sum``: sums over the classes and voxels of a sample, mean over samples.
         normalize: Put features and prototypes on the unit sphere (usual for InfoNCE; not in the paper).
+        implementation: ``fast``, or ``plain``: the same numbers up to rounding, in eager PyTorch.
 
     Example:
         >>> features = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])  # two voxels, orthogonal features
@@ -54,18 +58,28 @@ class PrototypeDisentangling(nn.Module):
         (0.3133, 0.3133, 1.0)
     """
 
-    def __init__(self, temperature: float = 0.07, reduction: str = "mean", normalize: bool = False) -> None:
+    def __init__(
+        self,
+        temperature: float = 0.07,
+        reduction: str = "mean",
+        normalize: bool = False,
+        implementation: str = "fast",
+    ) -> None:
         super().__init__()
         if not temperature > 0:
             raise ConfigError(f"temperature must be above 0, got {temperature}. The paper's is 0.07.")
-        if reduction not in REDUCTIONS:
-            raise ConfigError(
-                f"unknown reduction {reduction!r}, expected one of {', '.join(REDUCTIONS)}."
-                f"{did_you_mean(reduction, REDUCTIONS)}"
-            )
+        for what, value, known in (
+            ("reduction", reduction, REDUCTIONS),
+            ("implementation", implementation, IMPLEMENTATIONS),
+        ):
+            if value not in known:
+                raise ConfigError(
+                    f"unknown {what} {value!r}, expected one of {', '.join(known)}.{did_you_mean(value, known)}"
+                )
         self.temperature = temperature
         self.reduction = reduction
         self.normalize = normalize
+        self.implementation = implementation
 
     def forward(self, features: Tensor, label: Tensor, num_classes: int) -> Terms:
         """Compute the loss.
@@ -82,7 +96,7 @@ class PrototypeDisentangling(nn.Module):
         """
         _check(features, label)
         with torch.autocast(features.device.type, enabled=False):
-            separation, nll, correct, classes = Disentangling.apply(
+            separation, nll, correct, classes = IMPLEMENTATIONS[self.implementation](
                 features.flatten(2), label.flatten(1), num_classes, self.temperature, self.normalize
             )
             voxels = label[0].numel()

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from rasd_nnu.errors import DatasetError
 from rasd_nnu.pretrain.offline.manifest import Manifest, read_manifest, sample_path
-from rasd_nnu.pretrain.offline.sample_file import MEND, file_entry, read_sample
+from rasd_nnu.pretrain.offline.sample_file import FIX, file_entry, read_sample
 from rasd_nnu.pretrain.stream import Share
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
@@ -35,7 +35,7 @@ class OfflineSamples:
 
         Args:
             config: What would be synthesised.
-            views: Appearances of each sample that the objective compares.
+            views: Views of each sample that the objective compares.
 
         Raises:
             DatasetError: Naming the first entry that differs.
@@ -50,7 +50,7 @@ class OfflineSamples:
                 )
         if self.manifest.views < views:
             raise DatasetError(
-                f"the samples of {self.folder} have one appearance each, the contrastive objective needs {views}. "
+                f"the samples of {self.folder} have one view each, the contrastive objective needs {views}. "
                 f"Synthesise with --views {views}."
             )
 
@@ -67,15 +67,15 @@ def open_samples(folder: Path, *, verify: bool = False) -> OfflineSamples:
     """
     manifest = read_manifest(folder)
     if not manifest.complete:
-        raise DatasetError(f"the synthesis into {folder} was not finished ({manifest.samples} samples wanted). {MEND}")
+        raise DatasetError(f"the synthesis into {folder} was not finished ({manifest.samples} samples wanted). {FIX}")
     for index, entry in enumerate(manifest.files):
         path = sample_path(folder, index)
         size = path.stat().st_size if path.is_file() else None
         if size != entry.bytes:
             state = "is missing" if size is None else f"has {size} bytes, expected {entry.bytes}"
-            raise DatasetError(f"{path} {state}. {MEND}")
+            raise DatasetError(f"{path} {state}. {FIX}")
         if verify and file_entry(path).sha256 != entry.sha256:
-            raise DatasetError(f"{path} is damaged: its SHA-256 is not the one in the manifest. {MEND}")
+            raise DatasetError(f"{path} is damaged: its SHA-256 is not the one in the manifest. {FIX}")
     return OfflineSamples(folder, manifest)
 
 
@@ -96,7 +96,7 @@ class OfflineBatches(Dataset[tuple[Tensor, Tensor]]):
         seed: Seed of the orders.
         share: Which part of an iteration this process gets.
         device: Where the batch goes.
-        views: Appearances of each sample; with 1 the axis V is left out.
+        views: Views of each sample; with 1 the axis V is left out.
     """
 
     def __init__(self, samples: OfflineSamples, seed: int, share: Share, device: torch.device, views: int = 1) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rasd_nnu.errors import ConfigError, DatasetError
 from rasd_nnu.files import write_text
-from rasd_nnu.pretrain.synthesis import SynthesisConfig
+from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
@@ -32,8 +32,9 @@ class Manifest:
         config: What was synthesised.
         seed: The stream that the samples are the first ones of.
         samples: How many.
-        views: Appearances of each sample.
+        views: Views of each sample.
         files: An entry a sample; empty until all are written.
+        stream: Version of the stream, `STREAM_VERSION` when it was written.
     """
 
     config: SynthesisConfig
@@ -41,6 +42,7 @@ class Manifest:
     samples: int
     views: int = 1
     files: tuple[FileEntry, ...] = ()
+    stream: int = STREAM_VERSION
 
     @property
     def complete(self) -> bool:
@@ -59,7 +61,7 @@ class Manifest:
 
     def request(self) -> dict[str, Any]:
         """Return what decides the content of each file, as JSON values."""
-        return {"seed": self.seed, "views": self.views, "synthesis": self.config.to_dict()}
+        return {"seed": self.seed, "views": self.views, "stream": self.stream, "synthesis": self.config.to_dict()}
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json``, atomically.
@@ -102,6 +104,7 @@ def read_manifest(folder: Path) -> Manifest:
             samples=int(content["samples"]),
             views=int(content["views"]),
             files=tuple(FileEntry(int(entry["bytes"]), str(entry["sha256"])) for entry in content["files"]),
+            stream=int(content.get("stream", 1)),
         )
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise DatasetError(f"{path} is damaged ({type(error).__name__}: {error}). Synthesise anew.") from None

@@ -1,4 +1,4 @@
-"""One sample in one ``.npz`` file without pickle: half-precision image, one byte a voxel of label."""
+"""A shard: one sample in one ``.npz`` file without pickle: half-precision image, one byte a voxel of label."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rasd_nnu.files import atomic_file
 from rasd_nnu.pretrain.offline.manifest import FileEntry
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
-MEND = "Give the `rasd_nnu synthesize` command that made the folder again: it makes what is missing or damaged anew."
+FIX = "Give the `rasd_nnu synthesize` command that made the folder again: it makes what is missing or damaged anew."
 
 
 def write_sample(path: Path, image: Tensor, label: Tensor) -> FileEntry:
@@ -72,7 +72,7 @@ def file_entry(path: Path) -> FileEntry:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             return FileEntry(file.tell(), digest)
     except OSError as error:
-        raise DatasetError(f"cannot read {path} ({error}). {MEND}") from None
+        raise DatasetError(f"cannot read {path} ({error}). {FIX}") from None
 
 
 def read_sample(path: Path, config: SynthesisConfig, views: int) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ def read_sample(path: Path, config: SynthesisConfig, views: int) -> tuple[Tensor
     Args:
         path: The file.
         config: What it was synthesised from.
-        views: How many appearances it holds.
+        views: How many views it holds.
 
     Returns:
         Image ``(V, C, *S)`` float32 and label ``(*S)`` int64.
@@ -93,12 +93,12 @@ def read_sample(path: Path, config: SynthesisConfig, views: int) -> tuple[Tensor
         with np.load(path, allow_pickle=False) as archive:
             image, label = archive["image"], archive["label"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{path} is missing or damaged ({type(error).__name__}: {error}). {MEND}") from None
+        raise DatasetError(f"{path} is missing or damaged ({type(error).__name__}: {error}). {FIX}") from None
     found = [(array.dtype.name, array.shape) for array in (image, label)]
     expected = [("float16", (views, config.channels, *config.shape)), ("uint8", config.shape)]
     if found != expected or label.max() >= config.max_classes:
         raise DatasetError(
             f"{path} holds {found} with classes up to {label.max()}, expected {expected} with classes below "
-            f"{config.max_classes}. {MEND}"
+            f"{config.max_classes}. {FIX}"
         )
     return torch.from_numpy(image).float(), torch.from_numpy(label).long()

@@ -37,7 +37,7 @@ def write_samples(
         folder: Where to; empty, or of an earlier command with the same configuration and seed.
         samples: How many.
         seed: The stream.
-        views: Appearances of each sample; the contrastive objective needs 2.
+        views: Views of each sample; the contrastive objective needs 2.
         device: Where to synthesise.
         workers: Processes that synthesise ahead on the CPU.
         tell: Is called with the number of samples that are there.
@@ -60,8 +60,8 @@ def write_samples(
         unfinished.unlink()
     batches = Batches(config, seed, Share(1), torch.device(device), views=views)
     for index, (image, label) in enumerate(stream(batches, len(entries), samples, workers), start=len(entries)):
-        appearances = image if views > 1 else image[:, None]
-        entries.append(write_sample(sample_path(folder, index), appearances[0].cpu(), label[0].cpu()))
+        each_view = image if views > 1 else image[:, None]
+        entries.append(write_sample(sample_path(folder, index), each_view[0].cpu(), label[0].cpu()))
         tell(len(entries))
     written = replace(wanted, files=tuple(entries))
     written.write(folder)

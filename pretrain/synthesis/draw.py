@@ -14,6 +14,9 @@ from rasd_nnu.pretrain.synthesis.dice import Dice, make_generator
 from rasd_nnu.pretrain.synthesis.effects import EFFECTS, Drawn
 from rasd_nnu.pretrain.synthesis.structures import STRUCTURES, DrawnStructure
 
+#: Which samples a seed gives; raised whenever they change.
+STREAM_VERSION = 2
+
 
 @dataclass(frozen=True)
 class SampleParameters:

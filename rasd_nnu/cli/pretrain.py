@@ -106,6 +106,10 @@ def command(
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Compare features on the unit sphere.", rich_help_panel=_RECIPE)
     ] = False,
+    objective_implementation: Annotated[
+        str,
+        typer.Option(help="fast, or plain: the equations as written, for comparison.", rich_help_panel=_RECIPE),
+    ] = "fast",
     seed: Annotated[int, typer.Option(help="Seed of samples and initial weights.", rich_help_panel=_RECIPE)] = 0,
     reuse: Annotated[int, typer.Option(help="Show each sample so many times in a row.", rich_help_panel=_RECIPE)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)] = "auto",
@@ -176,6 +180,7 @@ def command(
         objective=objective,
         temperature=default_temperature if temperature is None else temperature,
         normalize=normalize,
+        objective_implementation=objective_implementation,
     )
     destination = out or default_path(target, arch or "plain")
     samples = None if offline is None else open_samples(offline, verify=verify)

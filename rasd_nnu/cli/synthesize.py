@@ -21,13 +21,15 @@ def command(
     classes: Annotated[str | None, typer.Option(help="8, or 4-12; default 8 in 3D, 16 in 2D.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a prior: 'blur.sigma=[0,2,vox]'.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
-    views: Annotated[int, typer.Option(min=1, max=2, help="Appearances; --objective contrastive needs 2.")] = 1,
+    views: Annotated[
+        int, typer.Option(min=1, max=2, help="Views of each sample; --objective contrastive needs 2.")
+    ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="CPU processes that synthesise ahead.")] = 0,
 ) -> None:
     """Write the samples that `rasd_nnu pretrain` would make, for `rasd_nnu pretrain --offline OUT`.
 
-    The same command again goes on after an interruption, mends damaged files, and extends with a larger --n.
+    The same command again goes on after an interruption, makes damaged files anew, and extends with a larger --n.
     """
     from rich.progress import Progress
 

@@ -61,7 +61,7 @@ def test_damaged_resume_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="damaged or truncated"):
         start(out, resume=True)
     torch.save({"history": torch.zeros(1)}, resume_path(out))
-    with pytest.raises(CheckpointError, match="no resume file of version 1"):
+    with pytest.raises(CheckpointError, match="no resume file of version 2"):
         start(out, resume=True)
 
 

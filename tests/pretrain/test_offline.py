@@ -102,6 +102,16 @@ def test_another_request_is_refused(folder: Path, tmp_path: Path) -> None:
         write_samples(tiny_config(), tmp_path, 4)
 
 
+def test_samples_of_an_older_stream_are_read_but_not_extended(folder: Path) -> None:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["stream"]  # as the first version wrote it
+    path.write_text(json.dumps(content))
+    assert open_samples(folder, verify=True).manifest.samples == 5
+    with pytest.raises(DatasetError, match=r"samples of another stream \(1 there, 2 now\)"):
+        write_samples(tiny_config(), folder, 6, seed=3)
+
+
 def test_no_space_is_told_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"need .* GB and .* GB free"):
         write_samples(tiny_config(shape=(512, 512, 512)), tmp_path / "a", 10**6)
@@ -221,9 +231,9 @@ def test_file_of_another_shape(folder: Path) -> None:
         batches(folder)[0]
 
 
-def test_contrastive_needs_two_appearances(folder: Path, tmp_path: Path) -> None:
+def test_contrastive_needs_two_views(folder: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(objective="contrastive")
-    with pytest.raises(DatasetError, match=r"have one appearance each, .* needs 2. Synthesise with --views 2"):
+    with pytest.raises(DatasetError, match=r"have one view each, .* needs 2. Synthesise with --views 2"):
         run(tmp_path / "a.pth", folder, recipe=recipe)
     write_samples(tiny_config(), tmp_path / "two", 3, views=2)
     data = batches(tmp_path / "two", 3, views=2)

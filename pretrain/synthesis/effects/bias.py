@@ -37,7 +37,7 @@ class BiasField(Drawn):
         return smooth.mul_(float(self.peak[channel]) / smooth.amax().clamp(min=EPSILON)).exp_()
 
     def apply(self, image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
-        """Multiply."""
+        """Multiply the image with the field."""
         return image.mul_(self.over(tuple(image.shape), canvas.channel, image.device))
 
 

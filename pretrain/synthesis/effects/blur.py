@@ -19,7 +19,7 @@ class GaussianBlur(Drawn):
     sigma: tuple[float, ...]
 
     def apply(self, image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
-        """Blur."""
+        """Convolve the image with the Gaussian."""
         return gaussian_blur(image, self.sigma)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,11 @@ from rasd_nnu.pretrain.objective import PrototypeDisentangling, Terms, chunks
 TAU = 0.07
 
 
-def reference(features: Tensor, label: Tensor, classes: int, *, sums: bool = False) -> tuple[Tensor, Tensor, float]:
+def objective(**options: Any) -> PrototypeDisentangling:
+    return PrototypeDisentangling(**options)
+
+
+def loops(features: Tensor, label: Tensor, classes: int, *, sums: bool = False) -> tuple[Tensor, Tensor, float]:
     """Equations 5-7 with loops over samples, classes and voxels, in float64."""
     separation, clustering, right = [], [], 0
     for f, y in zip(features.double().flatten(2), label.flatten(1), strict=True):
@@ -52,27 +57,40 @@ def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("sums", [False, True])
 @pytest.mark.parametrize("shape", [(4, 5), (3, 2, 4)])
-@pytest.mark.usefixtures("piece")
-def test_agrees_with_slow_reference(sums: bool, shape: tuple[int, ...]) -> None:
+def test_plain_form_agrees_with_loops_over_voxels(sums: bool, shape: tuple[int, ...]) -> None:
     features, label = sample(shape=shape)
-    terms = PrototypeDisentangling(reduction="paper_sum" if sums else "mean")(features, label, 5)
-    separation, clustering, accuracy = reference(features, label, 5, sums=sums)
+    terms = objective(reduction="paper_sum" if sums else "mean", implementation="plain")(features, label, 5)
+    separation, clustering, accuracy = loops(features, label, 5, sums=sums)
     torch.testing.assert_close(terms.separation.double(), separation, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(terms.clustering.double(), clustering, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(terms.total.double(), separation + clustering, rtol=1e-5, atol=1e-6)
     assert terms.accuracy.item() == pytest.approx(accuracy)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "paper_sum"])
+@pytest.mark.parametrize("shape", [(4, 5), (3, 2, 4)])
 @pytest.mark.usefixtures("piece")
-def test_gradient_agrees_with_reference_and_finite_differences() -> None:
+def test_fast_form_agrees_with_the_plain_one(normalize: bool, reduction: str, shape: tuple[int, ...]) -> None:
+    features, label = sample(shape=shape)  # one class is absent from one sample, two from both
+    features = features.double().requires_grad_()
+    results = []
+    for implementation in ("fast", "plain"):
+        terms = objective(reduction=reduction, normalize=normalize, implementation=implementation)(features, label, 7)
+        gradients = [torch.autograd.grad(term, features, retain_graph=True)[0] for term in terms[:3]]
+        results.append([*terms, *gradients])
+    torch.testing.assert_close(*results)
+    assert all(torch.isfinite(value).all() for value in results[1])
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("implementation", ["fast", "plain"])
+@pytest.mark.usefixtures("piece")
+def test_gradient_agrees_with_finite_differences(normalize: bool, implementation: str) -> None:
     features, label = sample()
     features = (features.double() * 0.3).requires_grad_()
-    objective = PrototypeDisentangling()
-    (gradient,) = torch.autograd.grad(objective(features, label, 5).total, features)
-    separation, clustering, _ = reference(features, label, 5)
-    (expected,) = torch.autograd.grad(separation + clustering, features)
-    torch.testing.assert_close(gradient, expected)
-    assert torch.autograd.gradcheck(lambda f: objective(f, label, 5)[:3], features)
+    loss = objective(normalize=normalize, implementation=implementation)
+    assert torch.autograd.gradcheck(lambda f: loss(f, label, 5)[:3], features)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 6])
@@ -95,11 +113,12 @@ def test_equal_features_give_log_of_present_classes() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 @pytest.mark.parametrize("normalize", [False, True])
-def test_absent_classes_stay_finite(dtype: torch.dtype, normalize: bool) -> None:
+@pytest.mark.parametrize("implementation", ["fast", "plain"])
+def test_absent_classes_stay_finite(dtype: torch.dtype, normalize: bool, implementation: str) -> None:
     features = (torch.randn(2, 4, 6, 6) * 30).to(dtype).requires_grad_()
     label = torch.zeros(2, 6, 6, dtype=torch.int64)  # classes 1..7 absent from one sample, some from the other
     label[1, :3] = 6
-    terms = PrototypeDisentangling(normalize=normalize)(features, label, 8)
+    terms = objective(normalize=normalize, implementation=implementation)(features, label, 8)
     terms.total.backward()
     assert features.grad is not None
     assert terms.total.dtype == torch.float32
@@ -129,12 +148,12 @@ def test_no_vanishing_gradient_when_the_softmax_underflows() -> None:
 
 def test_invariant_to_names_of_classes_and_order_of_voxels() -> None:
     features, label = sample()
-    objective = PrototypeDisentangling()
+    loss = PrototypeDisentangling()
     names = torch.tensor([4, 0, 3, 1, 2])
     order = torch.randperm(20, generator=torch.Generator().manual_seed(1))
-    plain = objective(features, label, 5)
-    torch.testing.assert_close(objective(features, names[label], 5), plain)
-    torch.testing.assert_close(objective(features.flatten(2)[:, :, order], label.flatten(1)[:, order], 5), plain)
+    plain = loss(features, label, 5)
+    torch.testing.assert_close(loss(features, names[label], 5), plain)
+    torch.testing.assert_close(loss(features.flatten(2)[:, :, order], label.flatten(1)[:, order], 5), plain)
 
 
 def test_more_possible_classes_change_nothing() -> None:
@@ -146,9 +165,9 @@ def test_more_possible_classes_change_nothing() -> None:
 
 def test_batch_is_the_mean_of_its_samples() -> None:
     features, label = sample()
-    objective = PrototypeDisentangling()
-    joint = objective(features, label, 5)
-    single = [objective(features[[b]], label[[b]], 5) for b in range(2)]
+    loss = PrototypeDisentangling()
+    joint = loss(features, label, 5)
+    single = [loss(features[[b]], label[[b]], 5) for b in range(2)]
     mean = Terms(*(torch.stack(values).mean() for values in zip(*single, strict=True)))
     torch.testing.assert_close(joint, mean)
 
@@ -158,35 +177,20 @@ def test_half_precision_agrees_within_tolerance(dtype: torch.dtype) -> None:
     features, label = sample()
     half = (features * 0.3).to(dtype).requires_grad_()
     full = half.detach().float().requires_grad_()
-    objective = PrototypeDisentangling()
+    loss = PrototypeDisentangling()
     with torch.autocast("cpu", dtype=dtype):
-        terms = objective(half, label, 5)
-    torch.testing.assert_close(terms, objective(full, label, 5))  # same numbers in: computed in float32
+        terms = loss(half, label, 5)
+    torch.testing.assert_close(terms, loss(full, label, 5))  # same numbers in: computed in float32
     terms.total.backward()
-    objective(full, label, 5).total.backward()
+    loss(full, label, 5).total.backward()
     assert half.grad is not None and full.grad is not None
     torch.testing.assert_close(half.grad.float(), full.grad, rtol=0.02, atol=1e-4)
 
 
-@pytest.mark.usefixtures("piece")
-def test_normalize_agrees_with_reference_and_finite_differences() -> None:
+def test_normalised_features_have_no_gradient_along_themselves() -> None:
     features, label = sample()
     features = features.double().requires_grad_()
-    objective = PrototypeDisentangling(normalize=True)
-    (gradient,) = torch.autograd.grad(objective(features, label, 5).total, features)
-    unit = functional.normalize(features, dim=1)
-    means = torch.stack(
-        [  # of each voxel's own region; the reference takes them for its prototypes
-            torch.stack([u[:, y == i].mean(1) if (y == i).any() else u.new_zeros(6) for i in range(5)])
-            for u, y in zip(unit.flatten(2), label.flatten(1), strict=True)
-        ]
-    )
-    similarity = torch.einsum("bif,bfn->bin", functional.normalize(means, dim=2), unit.flatten(2)) / TAU
-    absent = torch.stack([torch.bincount(y, minlength=5) == 0 for y in label.flatten(1)])
-    similarity = similarity.masked_fill(absent[:, :, None], -torch.inf)
-    clustering = functional.cross_entropy(similarity, label.flatten(1))
-    torch.testing.assert_close(objective(features, label, 5).clustering, clustering)
-    assert torch.autograd.gradcheck(lambda f: objective(f, label, 5)[:3], features)
+    (gradient,) = torch.autograd.grad(objective(normalize=True)(features, label, 5).total, features)
     assert (gradient * features).sum(1).abs().max().item() < 1e-9  # the length of a feature does not matter
 
 
@@ -194,9 +198,9 @@ def test_layout_of_the_features_does_not_matter() -> None:
     features, label = sample(shape=(3, 4, 5))
     last = features.clone(memory_format=torch.channels_last_3d).requires_grad_()
     first = features.clone().requires_grad_()
-    objective = PrototypeDisentangling(normalize=True)
+    loss = PrototypeDisentangling(normalize=True)
     for tensor in (first, last):
-        objective(tensor, label, 5).total.backward()
+        loss(tensor, label, 5).total.backward()
     assert first.grad is not None and last.grad is not None
     torch.testing.assert_close(first.grad, last.grad)
     assert last.grad.is_contiguous(memory_format=torch.channels_last_3d)
@@ -214,15 +218,15 @@ def test_feature_of_no_length_has_a_finite_gradient() -> None:
 def test_normalize_ignores_the_length_of_features() -> None:
     features, label = sample()
     length = 1 + torch.rand(2, 1, 4, 5)
-    objective = PrototypeDisentangling(normalize=True)
-    torch.testing.assert_close(objective(features * length, label, 5), objective(features, label, 5))
+    loss = PrototypeDisentangling(normalize=True)
+    torch.testing.assert_close(loss(features * length, label, 5), loss(features, label, 5))
 
 
 def test_nearest_agrees_with_accuracy() -> None:
     features, label = sample()
-    objective = PrototypeDisentangling()
-    nearest = objective.nearest(features, label, 5)
-    assert (nearest == label).float().mean().item() == pytest.approx(objective(features, label, 5).accuracy.item())
+    loss = PrototypeDisentangling()
+    nearest = loss.nearest(features, label, 5)
+    assert (nearest == label).float().mean().item() == pytest.approx(loss(features, label, 5).accuracy.item())
 
 
 def test_no_volume_of_similarities_is_kept() -> None:
@@ -247,5 +251,7 @@ def test_bad_arguments() -> None:
         PrototypeDisentangling(temperature=0)
     with pytest.raises(ConfigError, match=r"unknown reduction 'means'.*Did you mean 'mean'"):
         PrototypeDisentangling(reduction="means")
+    with pytest.raises(ConfigError, match=r"unknown implementation 'plane'.*Did you mean 'plain'"):
+        PrototypeDisentangling(implementation="plane")
     with pytest.raises(ValueError, match=r"label must be int64 of shape \(2, 4, 5\)"):
         PrototypeDisentangling()(torch.zeros(2, 3, 4, 5), torch.zeros(2, 5, 4, dtype=torch.int64), 2)
