@@ -1,11 +1,14 @@
-"""What an epoch of RaSDTrainer costs over one of nnU-Net's own trainer.
+"""What an epoch of RaSDTrainer costs over one of nnU-Net's own trainer, and what mixing adds to it.
 
     python benchmarks/epoch_cost.py [--rounds 30] [--iterations 10] [--threads 1] [--device cpu] [--base-features 8]
+                                    [--mix curve|shift|random]
 
-Writes results/epoch_cost.json. Both trainers live in one process, with the same plan and the same batches, and take
-turns epoch by epoch (ABBA), so that a busy machine slows both; each round gives one ratio. An epoch is all that
-nnU-Net does in it, checkpoints apart: these are measured on their own, as both write the same content, but not always
-in the same epoch. The data set is the package's phantom, planned by nnU-Net. About 3 minutes on a CPU core.
+Writes results/epoch_cost.json, or with ``--mix`` results/epoch_cost_mix_KIND.json: the arm with mixing, at its largest
+share in each iteration, against the one without, and what that comes to over a whole training by the usual schedule.
+Both trainers live in one process, with the same plan and the same batches, and take turns epoch by epoch (ABBA), so
+that a busy machine slows both; each round gives one ratio. An epoch is all that nnU-Net does in it, checkpoints apart:
+these are measured on their own, as both write the same content, but not always in the same epoch. The data set is the
+package's phantom, planned by nnU-Net. About 3 minutes on a CPU core.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from rasd_nnu.dataset_specs.phantom import write_phantom
 from rasd_nnu.files import write_text
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import planned_target, read_plans
+from rasd_nnu.pretrain.synthesis.renew import RenewConfig
 from rasd_nnu.workflows.experiment.compact import add_compact
 
 RESULTS = Path(__file__).parent / "results/epoch_cost.json"
@@ -102,15 +106,15 @@ def save_seconds(trainer: nnUNetTrainer) -> float:
     return statistics.median(times)
 
 
-def summary(pairs: np.ndarray) -> dict[str, Any]:
-    """Summarise ``(rounds, 2)`` seconds of nnU-Net's trainer and ours: medians, and by how much the second is more."""
+def summary(names: tuple[str, str], pairs: np.ndarray) -> dict[str, Any]:
+    """Summarise ``(rounds, 2)`` seconds of two trainers: medians, and by how much the second is more."""
     ratios = pairs[:, 1] / pairs[:, 0]
     draws = np.random.default_rng(0).integers(0, len(ratios), (10_000, len(ratios)))
     low, high = np.percentile(np.median(ratios[draws], axis=1), [2.5, 97.5])
     medians = np.median(pairs, axis=0)
     return {
-        "nnUNetTrainer_s": float(medians[0]),
-        "RaSDTrainer_s": float(medians[1]),
+        f"{names[0]}_s": float(medians[0]),
+        f"{names[1]}_s": float(medians[1]),
         "more_percent": 100 * (float(np.median(ratios)) - 1),
         "more_percent_95": [100 * (float(low) - 1), 100 * (float(high) - 1)],
     }
@@ -122,7 +126,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         configuration = prepare(Path(folder), args.base_features)
         target = planned_target(DATASET, configuration)
         atomic_save(checkpoint_content(build_network(target), target, {}), default_path(target))
-        pair = [start(name, configuration, args.device, args.iterations) for name in ("nnUNetTrainer", "RaSDTrainer")]
+        names = ("RaSDTrainer", "RaSDTrainer_mix") if args.mix else ("nnUNetTrainer", "RaSDTrainer")
+        if args.mix:
+            always = {"kind": args.mix, "begin": 0, "end": 1, "falling": False}
+            os.environ["RASD_MIX"] = json.dumps(always)
+        pair = [start(name, configuration, args.device, args.iterations) for name in names]
         drawn = [next(pair[0].dataloader_train) for _ in range(args.iterations)]
         streams = [cycle([copy.deepcopy(batch) for batch in drawn]) for _ in pair]
         seconds = np.zeros((args.rounds + 1, 2, 2))
@@ -135,9 +143,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "benchmark": "epoch_cost",
         "settings": vars(args),
         "network": {"patch": target.patch_size, "batch": target.batch_size, "configuration": configuration},
-        "clock": summary(seconds[:, :, 0]),
-        "processor": summary(seconds[:, :, 1]),
-        "save_s": {"nnUNetTrainer": saves[0], "RaSDTrainer": saves[1]},
+        "clock": summary(names, seconds[:, :, 0]),
+        "processor": summary(names, seconds[:, :, 1]),
+        "save_s": dict(zip(names, saves, strict=True)),
         "rounds_clock_s": seconds[:, :, 0].round(4).tolist(),
         "machine": describe_machine(args.device),
     }
@@ -151,11 +159,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--base-features", type=int, default=8)
+    parser.add_argument("--mix", choices=("curve", "shift", "random"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         result = measure(args)
-    write_text(RESULTS, json.dumps(result, indent=1) + "\n")
+    file = RESULTS
+    if args.mix:
+        usual = RenewConfig(kind=args.mix)
+        mean_share = float(np.mean([usual.share_at(progress) for progress in np.linspace(0, 1, 1000, endpoint=False)]))
+        result["clock"]["more_percent_by_schedule"] = result["clock"]["more_percent"] * mean_share / usual.share
+        file = RESULTS.with_stem(f"epoch_cost_mix_{args.mix}")
+    write_text(file, json.dumps(result, indent=1) + "\n")
     print(json.dumps({key: result[key] for key in ("clock", "processor", "save_s")}, indent=1))
 
 
