@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -64,19 +63,21 @@ def read(ref: Ref) -> Picture:
     """Read a file, a series or an entry of an array."""
     if ref.array is not None:
         return read_entry(ref)
-    return _read_path(ref.path, ref.path.stat().st_mtime_ns if ref.path.exists() else 0)
+    return _read_path(ref, ref.path.stat().st_mtime_ns if ref.path.exists() else 0)
 
 
 @functools.lru_cache(maxsize=1)
-def _read_path(path: Path, changed_ns: int) -> Picture:
+def _read_path(ref: Ref, changed_ns: int) -> Picture:
     """Read a picture; the last one is kept, because cases that are rows of a table share it."""
-    return read_picture(path)
+    return read_picture(ref.path, ref.format, **dict(ref.options))
 
 
 def _image(spec: DatasetSpec, case: SourceCase) -> Picture:
     parts = []
     for ref in case.images:
         picture = read(ref)
+        if spec.steps.patch is not None:
+            picture = spec.steps.patch(picture, case.fields)
         for step in spec.steps.image:
             picture = step(picture)
         parts.append(picture)
@@ -130,6 +131,8 @@ def _united(spec: DatasetSpec, annotation: Masks, labels: dict[str, int], case: 
     missing = [name for name in required if name not in {label for label, _ in case.truth}]
     if missing:
         raise DatasetError(f"it has no mask for {', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}")
+    if annotation.count is not None and len(case.truth) != annotation.count:
+        raise DatasetError(f"it has {len(case.truth)} mask(s), expected {annotation.count}")
     result: Picture | None = None
     for name, ref in sorted(case.truth, key=lambda entry: labels[entry[0]]):
         mask = _with_label_steps(spec, read(ref))

@@ -17,11 +17,15 @@ class Ref:
         path: File, or folder of a series.
         array: Name of an array in a container file.
         index: Place along the first axis of that array.
+        format: Format of the file where its ending does not tell it.
+        options: Options of the reader, as pairs.
     """
 
     path: Path
     array: str | None = None
     index: int | None = None
+    format: str | None = None
+    options: tuple[tuple[str, object], ...] = ()
 
 
 @dataclass(frozen=True)

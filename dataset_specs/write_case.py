@@ -101,7 +101,7 @@ def _image_jobs(spec: DatasetSpec, case: SourceCase, converted: ConvertedCase, s
 
 
 def _image_is_untouched(spec: DatasetSpec, case: SourceCase, image: Picture) -> bool:
-    changed = spec.steps.image or spec.steps.both or spec.spacing_policy != "file"
+    changed = spec.steps.image or spec.steps.both or spec.steps.patch or spec.spacing_policy != "file"
     nifti = all(ref.array is None and ref.path.name.endswith(NIFTI) for ref in case.images)
     return not changed and nifti and image.channels == len(case.images) and image.array.dtype.kind in "iuf"
 

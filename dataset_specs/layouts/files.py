@@ -23,13 +23,15 @@ def find_cases(layout: FilesLayout, index: FileIndex) -> list[SourceCase]:
     """
     tables = [JoinedTable(index, table) for table in layout.tables]
     channels = [_Channel(index, pattern) for pattern in layout.images[1:]]
+    options = tuple(layout.options.items())
     cases = []
     for match in index.find(layout.images[0]):
         fields = _with_tables(match, tables)
         if fields is None or not fits(fields, layout.only):
             continue
         others = [channel.of(match) for channel in channels]
-        refs = tuple(Ref(index.path_of(found)) for found in (match, *others))
+        paths = [index.path_of(found) for found in (match, *others)]
+        refs = tuple(Ref(path, format=layout.format, options=options) for path in paths)
         cases.append(SourceCase(case_id(layout.case, fields), refs, fields))
     return cases
 

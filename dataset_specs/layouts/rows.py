@@ -17,6 +17,7 @@ from rasd_nnu.dataset_specs.template import fields_of, fill
 from rasd_nnu.errors import DatasetError
 
 Row = dict[str, str]
+SEPARATORS = ",;\t"
 
 
 class JoinedTable:
@@ -40,7 +41,7 @@ class JoinedTable:
         for match in matches:
             path = index.path_of(match)
             self._captures = tuple(sorted(match.fields))
-            for row in read_rows(path, table.columns, table.sheets, table.separator, table.skip_rows):
+            for row in read_rows(path, table.columns, table.sheets, table.skip_rows):
                 self._add(path, {**row, **match.fields})
 
     def _add(self, path: Path, row: Row) -> None:
@@ -49,30 +50,38 @@ class JoinedTable:
         if missing:
             raise DatasetError(f"{path} has no column {missing[0]!r}; it has {', '.join(map(repr, row))}.")
         if all(re.fullmatch(wanted, row[column]) for column, wanted in self.table.where.items()):
-            key = (*(row[column] for column in self.table.key), *(row[name] for name in self._captures))
-            self._rows[key].append(row)
+            self._rows[tuple(row[column] for column in self.table.key)].append(row)
 
     def rows_of(self, fields: Mapping[str, str]) -> list[Row]:
         """Return the rows that belong to a case with these fields."""
         templates = list(self.table.key.values())
         if any(name not in fields for template in templates for name in fields_of(template)):
             return []
-        key = (*(fill(template, fields) for template in templates), *(fields.get(n, "") for n in self._captures))
-        return self._rows.get(key, [])
+        rows = self._rows.get(tuple(fill(template, fields) for template in templates), [])
+        known = [name for name in self._captures if name in fields]
+        return [row for row in rows if all(row[name] == fields[name] for name in known)]
 
     def taken(self, fields: Mapping[str, str]) -> dict[str, str] | None:
-        """Return the fields that the table adds to a case, or None where it has no row for it."""
+        """Return the fields that the table adds to a case, or None where it has no row for it.
+
+        Raises:
+            DatasetError: Two rows contradict each other.
+        """
         rows = self.rows_of(fields)
         if not rows:
             return None
-        return {name: rows[-1][column] for name, column in self.table.take.items()}
+        columns = {**self.table.take, **{name: name for name in self._captures}}
+        for name, column in columns.items():
+            values = sorted({row[column] for row in rows})
+            if len(values) > 1:
+                raise DatasetError(f"{self.table.file}: {fields} has the {name} {values[0]!r} and {values[1]!r}.")
+        return {name: rows[0][column] for name, column in columns.items()}
 
 
 def read_rows(
     path: Path,
     columns: Sequence[str] = (),
     sheets: Sequence[str] = (),
-    separator: str = ",",
     skip_rows: int = 0,
 ) -> Iterator[Row]:
     """Read the rows of a CSV or XLSX file; names of columns and values are trimmed.
@@ -81,14 +90,13 @@ def read_rows(
         path: File.
         columns: Names of the columns of a file without a header.
         sheets: Sheets of an XLSX file; default the first one.
-        separator: Between the columns of a CSV file.
         skip_rows: Rows above the header.
 
     Raises:
         DatasetError: The file is not a table of this kind, or not in UTF-8.
     """
     is_book = path.suffix.lower() == ".xlsx"
-    for sheet, lines in _xlsx_sheets(path, sheets) if is_book else [("", _csv_lines(path, separator))]:
+    for sheet, lines in _xlsx_sheets(path, sheets) if is_book else [("", _csv_lines(path))]:
         body = lines[skip_rows:]
         names = list(columns) or [name.strip() for name in (body[0] if body else [])]
         for line in body[0 if columns else 1 :]:
@@ -97,10 +105,13 @@ def read_rows(
                 yield row | ({"sheet": sheet} if sheet else {})
 
 
-def _csv_lines(path: Path, separator: str) -> list[list[str]]:
+def _csv_lines(path: Path) -> list[list[str]]:
+    """Read a CSV file; the separator is the one of comma, semicolon and tab that its first line has most often."""
     fix = "Save it as CSV in UTF-8."
     with reading(path, csv.Error, fix=fix), path.open(newline="", encoding="utf-8-sig") as stream:
-        return list(csv.reader(stream, delimiter=separator))
+        first = stream.readline()
+        stream.seek(0)
+        return list(csv.reader(stream, delimiter=max(SEPARATORS, key=first.count)))
 
 
 def _xlsx_sheets(path: Path, sheets: Sequence[str]) -> list[tuple[str, list[list[str]]]]:

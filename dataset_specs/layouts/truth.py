@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from rasd_nnu.dataset_specs.formats.shapes import Box
 from rasd_nnu.dataset_specs.layouts.files import fill_known
 from rasd_nnu.dataset_specs.layouts.index import FileIndex, Match, by_fields
 from rasd_nnu.dataset_specs.layouts.many_boxes import boxes_by_case
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.dataset_specs.schema.annotation import Boxes, Classes, LabelMap, Masks, Outlines
+from rasd_nnu.dataset_specs.shapes import read_boxes, read_outlines
 from rasd_nnu.dataset_specs.source import Ref, SourceCase
 from rasd_nnu.dataset_specs.template import fill
 from rasd_nnu.errors import DatasetError
@@ -65,6 +67,9 @@ class _Files:
         self.index = index
         self.matches = index.find(self.pattern)
         self.groups: dict[tuple[str, ...], dict[tuple[str, ...], list[Match]]] = {}
+        is_picture = isinstance(annotation, LabelMap | Masks)
+        self.format = annotation.format if is_picture else None
+        self.options = tuple(annotation.options.items()) if is_picture else ()
 
     def attach(self, case: SourceCase) -> SourceCase | None:
         found = self._of(case)
@@ -73,10 +78,35 @@ class _Files:
                 return None
             raise DatasetError(f"its annotation {fill_known(self.pattern, case.fields)} is missing")
         if isinstance(self.annotation, Masks):
-            return replace(case, truth=_named_masks(self.annotation, found, self.index))
+            return replace(case, truth=tuple(self._named_masks(self.annotation, found)))
         if len(found) > 1:
             raise DatasetError(f"several annotations fit: {found[0].path} and {found[1].path}; remove one")
-        return replace(case, truth=(("", Ref(self.index.path_of(found[0]))),))
+        complete = replace(case, truth=(("", self._ref(found[0])),))
+        return complete if self._has_shapes(complete) else None
+
+    def _ref(self, match: Match) -> Ref:
+        return Ref(self.index.path_of(match), format=self.format, options=self.options)
+
+    def _has_shapes(self, case: SourceCase) -> bool:
+        """Whether a case stays; its file is only read where the spec does not keep cases without shapes."""
+        annotation = self.annotation
+        if not isinstance(annotation, Outlines | Boxes) or annotation.empty == "keep":
+            return True
+        shapes = read_outlines(annotation, case) if isinstance(annotation, Outlines) else read_boxes(annotation, case)
+        if not shapes and annotation.empty == "error":
+            raise DatasetError(f"{case.truth[0][1].path} holds no shape of {', '.join(annotation.names)}")
+        return bool(shapes)
+
+    def _named_masks(self, annotation: Masks, found: Sequence[Match]) -> Iterator[tuple[str, Ref]]:
+        for match in found:
+            mask = match.fields["mask"]
+            labels = [label for expression, label in annotation.names.items() if re.fullmatch(expression, mask)]
+            if not annotation.names:
+                yield mask, self._ref(match)
+            elif labels:
+                yield labels[0], self._ref(match)
+            elif annotation.others == "error":
+                raise DatasetError(f"{match.path}: the spec has no label for the mask {mask!r}")
 
     def _of(self, case: SourceCase) -> list[Match]:
         if not self.matches:
@@ -87,22 +117,7 @@ class _Files:
         return self.groups[names].get(tuple(case.fields[name] for name in names), [])
 
 
-def _named_masks(annotation: Masks, found: Sequence[Match], index: FileIndex) -> tuple[tuple[str, Ref], ...]:
-    named = []
-    for match in found:
-        mask = match.fields["mask"]
-        if not annotation.names:
-            named.append((mask, Ref(index.path_of(match))))
-            continue
-        labels = [label for expression, label in annotation.names.items() if re.fullmatch(expression, mask)]
-        if labels:
-            named.append((labels[0], Ref(index.path_of(match))))
-        elif annotation.others == "error":
-            raise DatasetError(f"{match.path}: the spec has no label for the mask {mask!r}")
-    return tuple(named)
-
-
-def _with_boxes(annotation: Boxes, case: SourceCase, boxes: list | None) -> SourceCase | None:
+def _with_boxes(annotation: Boxes, case: SourceCase, boxes: list[Box] | None) -> SourceCase | None:
     if boxes is None and annotation.missing == "skip":
         return None
     if boxes is None:

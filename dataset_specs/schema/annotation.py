@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rasd_nnu.dataset_specs.schema.base import LabelValue, SpecModel, Text
-from rasd_nnu.dataset_specs.schema.layout import Pattern, Template
+from rasd_nnu.dataset_specs.schema.layout import Options, Pattern, Template
 
 NoTruth = Literal["error", "skip"]
 
@@ -18,11 +18,15 @@ class LabelMap(SpecModel):
     Args:
         file: Pattern; none where the layout itself gives the label map (`decathlon`, `arrays`).
         missing: What an image without a label map is.
+        format: Format of the file where its ending does not tell it, such as ``stack``.
+        options: Options of that format's reader.
     """
 
     kind: Literal["label_map"]
     file: Pattern | None = None
     missing: NoTruth = "error"
+    format: Text | None = None
+    options: Options = {}
 
 
 class Masks(SpecModel):
@@ -35,7 +39,10 @@ class Masks(SpecModel):
         others: What a mask with another name is.
         required: Labels that every case must have a mask for; None asks for all labels.
         same_size: Leave out masks that do not have the image's size (crops that lie among the masks).
+        count: How many masks every case must have; None where that differs.
         missing: What an image without any mask is.
+        format: As in `LabelMap`.
+        options: As in `LabelMap`.
     """
 
     kind: Literal["masks"]
@@ -45,7 +52,10 @@ class Masks(SpecModel):
     others: Literal["error", "ignore"] = "error"
     required: tuple[Text, ...] | None = None
     same_size: bool = False
+    count: int | None = Field(None, ge=1)
     missing: NoTruth = "error"
+    format: Text | None = None
+    options: Options = {}
 
 
 class Outlines(SpecModel):

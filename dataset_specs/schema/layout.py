@@ -26,6 +26,7 @@ def _stays_inside(pattern: str) -> str:
 
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_stays_inside)]
 Template = Text
+Options = dict[str, str | int | float | bool | list[int] | list[float]]
 
 
 class Table(SpecModel):
@@ -34,9 +35,8 @@ class Table(SpecModel):
     Args:
         file: Pattern; several files that match are read one after the other, their captures are fields of each row.
         key: Column -> template of the case; a row belongs to the case for which all are equal (after trimming blanks).
-        take: Field -> column; becomes a field of the case (of the last row, where several belong to it).
+        take: Field -> column; becomes a field of the case. What `file` captures becomes one too.
         sheets: Sheets of an XLSX file; the sheet's name is the field ``sheet`` of its rows.
-        separator: Between the columns of a CSV file.
         skip_rows: Rows above the header.
         columns: Names of the columns of a file that has no header.
         where: Column -> regular expression that a row must fit completely to count.
@@ -47,7 +47,6 @@ class Table(SpecModel):
     key: dict[Text, Template] = Field(min_length=1)
     take: dict[Text, Text] = {}
     sheets: tuple[Text, ...] = ()
-    separator: str = Field(",", min_length=1, max_length=1)
     skip_rows: int = Field(0, ge=0)
     columns: tuple[Text, ...] = ()
     where: dict[Text, Text] = {}
@@ -82,6 +81,8 @@ class FilesLayout(_Release):
         case: Template of the case id.
         only: Field -> regular expression that must fit completely, else the file is no case.
         tables: Tables with further fields.
+        format: Format of the images where their ending does not tell it, such as ``dicom_series`` or ``stack``.
+        options: Options of that format's reader.
     """
 
     kind: Literal["files"]
@@ -89,6 +90,8 @@ class FilesLayout(_Release):
     case: Template
     only: dict[Text, Text] = {}
     tables: tuple[Table, ...] = ()
+    format: Text | None = None
+    options: Options = {}
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rasd_nnu.dataset_specs.schema.base import SpecModel
 from rasd_nnu.dataset_specs.steps.colours import Colours
+from rasd_nnu.dataset_specs.steps.patch import Patch
 from rasd_nnu.dataset_specs.steps.remap import Above, Remap
 from rasd_nnu.dataset_specs.steps.vocabulary import BothStep, SingleStep
 
@@ -19,11 +20,13 @@ class Steps(SpecModel):
         image: On the image; of several files, on each.
         label: On the label map, or on each mask of `Masks`.
         both: On image and label map together.
+        patch: Cut around a point that the case's row gives, before all other steps.
     """
 
     image: tuple[SingleStep, ...] = ()
     label: tuple[SingleStep, ...] = ()
     both: tuple[BothStep, ...] = ()
+    patch: Patch | None = None
 
     def label_results(self) -> list[set[int]]:
         """Return the label values that each step which names them can lead to."""

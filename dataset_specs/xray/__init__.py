@@ -1,0 +1,1 @@
+"""Specs of X-ray tasks."""
