@@ -1,25 +1,39 @@
-"""From the summaries of two arms to their paired comparison."""
+"""From the summaries of two segmentation arms to their paired comparison."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from rasd_nnu.compare import provenance
+from rasd_nnu.compare.arms import (
+    Arm,
+    ArmSource,
+    is_crossed,
+    left_out,
+    pool_files,
+    read_arms,
+    seed_means,
+    shared_cases,
+    too_few,
+    warnings_of,
+    without,
+)
 from rasd_nnu.compare.groups import read_groups
-from rasd_nnu.compare.pairing import Records, common_cases, listing, pool_folds
-from rasd_nnu.compare.result import Comparison, FalsePositives, PairedRow, PairedStatistics, SeedMean
-from rasd_nnu.compare.scoring import NanRule, case_score, label_scores
+from rasd_nnu.compare.pairing import check_labels, check_references
+from rasd_nnu.compare.records import CaseRecord, read_summary
+from rasd_nnu.compare.result import Collapsed, Comparison, FalsePositives, PairedRow
+from rasd_nnu.compare.scoring import NanRule, label_score
+from rasd_nnu.compare.statistics import Request, ScoreTable, each_label, paired_statistics
 from rasd_nnu.compare.verdict import verdict
-from rasd_nnu.errors import CompareError
-from rasd_nnu.stats import holm, mean_interval, paired_signflip, paired_wilcoxon, unit_means
 
-ArmSource = Path | Sequence[Path] | Mapping[int | None, Sequence[Path]]
-Arm = dict[int | None, Records]  # seed, or None for a single run -> records
+FloatArray = npt.NDArray[np.float64]
+Arms = tuple[Arm[CaseRecord], Arm[CaseRecord]]
+COLLAPSED_DICE = 0.05  # a training whose best case is below has not found the label
 
 
 def compare_summaries(
@@ -31,196 +45,138 @@ def compare_summaries(
     groups: Path | None = None,
     allow_unmatched: bool = False,
     seed: int = 0,
+    request: Request | None = None,
 ) -> Comparison:
     """Compare two arms case by case; positive differences favour ``a``.
 
     Args:
-        a: One ``summary.json``, those of several folds (cases are pooled), or seed -> those of its folds (scores
-            are averaged over the seeds case by case: seeds are not cases).
+        a: One ``summary.json``, those of several folds (cases are pooled), or seed -> those of its folds. The same two
+            or more seeds in both arms are crossed with the patients: seeds are not cases.
         b: The same for the other arm.
         names: Names of the arms.
         nan_rule: How a label that is absent from the reference of a case counts, see `scoring.DESCRIPTIONS`.
         groups: CSV file with the columns case and group; the group is then the unit of analysis.
         allow_unmatched: Leave cases out that not all runs have, instead of raising.
         seed: Seed of bootstrap and permutations.
+        request: How to analyse; replaces ``seed``.
 
     Raises:
         CompareError: If a file is not a summary, or the arms cannot be paired.
     """
-    sources = _runs(a), _runs(b)
-    paths = _distinct_paths(sources)
-    if names[0] == names[1]:
-        raise CompareError(f"both arms are named {names[0]!r}; give them names of their own")
-    arm_a, arm_b = ({s: pool_folds(p) for s, p in source.items()} for source in sources)
-    cases = _shared_cases((arm_a, arm_b), names, allow_unmatched)
+    request = request or Request(seed=seed)
+    arms: Arms = read_arms((a, b), names, _pool)
+    cases = shared_cases(arms, check_references, allow_unmatched)
     group_of = read_groups(groups, cases) if groups else None
-    rows = [_row(case, arm_a, arm_b, nan_rule, group_of) for case in cases]
-    overall = _statistics(rows, None, seed)
+    unit_of = [group_of[case] for case in cases] if group_of else None
+    scores = _scores(arms[0], cases, nan_rule), _scores(arms[1], cases, nan_rule)
+    means = _over_labels(scores[0]), _over_labels(scores[1])
+    crossed = is_crossed(arms)
+    overall = paired_statistics(ScoreTable("Dice", *means, unit_of, crossed), request)
+    labels = list(next(iter(arms[0].runs.values()))[cases[0]])
     if overall is None:
-        raise _too_few(rows, group_of is not None)
-    recipe = provenance.recipe_differences(*paths)
-    left_out = _left_out(arm_a, cases), _left_out(arm_b, cases)
-    shares = {name: provenance.transferred_share(p) for name, p in zip(names, paths, strict=True)}
+        counting = [case for case, row in zip(cases, means[0][0], strict=True) if not math.isnan(row)]
+        units = {group_of[case] if group_of else case for case in counting}
+        raise too_few(len(cases), len(counting), len(units), group_of is not None)
+    tables = {
+        label: ScoreTable("Dice", scores[0][..., i], scores[1][..., i], unit_of, crossed)
+        for i, label in enumerate(labels)
+    }
+    collapsed = _collapsed(arms[0], cases) + _collapsed(arms[1], cases)
+    seeds = seed_means(arms, means, unit_of)
+    dropped = left_out(arms[0], cases), left_out(arms[1], cases)
+    recipe = provenance.recipe_differences(arms[0].files, arms[1].files)
+    shares = {arm.name: provenance.transferred_share(arm.files) for arm in arms}
     return Comparison(
         names=names,
+        kind="segmentation",
         score="Dice",
+        row_score="Dice",
         nan_rule=nan_rule,
         grouped=group_of is not None,
-        rows=rows,
+        rows=_rows(cases, unit_of, labels, scores, means),
         overall=overall,
-        labels=_label_statistics(rows, seed),
-        label_names=provenance.label_names(paths[0]),
-        false_positives=_false_positives(arm_a, arm_b, cases),
-        seeds=_seed_means(arm_a, arm_b, cases, nan_rule, group_of),
-        unmatched=left_out,
+        labels=each_label(tables, request),
+        label_names=provenance.label_names(arms[0].files),
+        false_positives=_false_positives(arms, cases),
+        seeds=seeds,
+        collapsed=collapsed,
+        without_collapsed=without(collapsed, seeds),
+        n_trainings=len(arms[0].files) + len(arms[1].files),
+        unmatched=dropped,
         recipe_differences=recipe,
         transfer={name: share for name, share in shares.items() if share is not None},
-        warnings=_warnings(names, sources, paths, overall, left_out),
-        sources={name: [str(p) for p in files] for name, files in zip(names, paths, strict=True)},
+        warnings=warnings_of(arms, overall, dropped),
+        sources={arm.name: [str(path) for path in arm.files] for arm in arms},
         verdict=verdict(names, overall, recipe),
     )
 
 
-def _runs(source: ArmSource) -> dict[int | None, list[Path]]:
-    if isinstance(source, Mapping):
-        return {seed: list(paths) for seed, paths in source.items()}
-    return {None: [source] if isinstance(source, Path) else list(source)}
+def _pool(paths: Sequence[Path]) -> tuple[dict[str, CaseRecord], dict[str, Path]]:
+    """Read the summaries of one run, and check that all have the same labels."""
+    records, origin = pool_files(paths, read_summary)
+    check_labels(records, origin)
+    return records, origin
 
 
-def _distinct_paths(sources: Sequence[Mapping[int | None, list[Path]]]) -> tuple[list[Path], list[Path]]:
-    """Return all summaries of each arm, after checking that no file belongs to both."""
-    a, b = ([path for paths in source.values() for path in paths] for source in sources)
-    both = {p.resolve() for p in a} & {p.resolve() for p in b}
-    if both:
-        raise CompareError(f"both arms hold {listing(map(str, both))}; expected two different trainings")
-    return a, b
-
-
-def _shared_cases(arms: Sequence[Arm], names: tuple[str, str], allow_unmatched: bool) -> list[str]:
-    """Return the cases that all runs of both arms share, sorted."""
-    runs = [
-        (name if seed is None else f"{name}, seed {seed}", records)
-        for name, arm in zip(names, arms, strict=True)
-        for seed, records in arm.items()
-    ]
-    first_name, first = runs[0]
-    shared = set(first)
-    for name, records in runs[1:]:
-        shared &= set(common_cases(first, records, (first_name, name), allow_unmatched))
-    return sorted(shared)
-
-
-def _left_out(arm: Arm, cases: list[str]) -> list[str]:
-    return sorted({case for records in arm.values() for case in records} - set(cases))
-
-
-def _row(case: str, a: Arm, b: Arm, rule: NanRule, group_of: Mapping[str, str] | None) -> PairedRow:
-    labels_a, labels_b = _mean_label_scores(a, case, rule), _mean_label_scores(b, case, rule)
-    group = group_of[case] if group_of else None
-    return PairedRow(case, group, case_score(labels_a.values()), case_score(labels_b.values()), labels_a, labels_b)
-
-
-def _mean_label_scores(arm: Arm, case: str, rule: NanRule) -> dict[str, float]:
-    """Average each label's score over the seeds; the rule leaves a label out in all seeds or in none."""
-    runs = [label_scores(records[case], rule) for records in arm.values()]
-    return {label: float(np.mean([run[label] for run in runs])) for label in runs[0]}
-
-
-def _statistics(rows: Sequence[PairedRow], label: str | None, seed: int) -> PairedStatistics | None:
-    """Return the statistics of one label, or of the mean over labels (None); None with fewer than 2 units."""
-    a = np.array([row.a if label is None else row.labels_a[label] for row in rows])
-    b = np.array([row.b if label is None else row.labels_b[label] for row in rows])
-    keep = ~np.isnan(a)
-    groups = [row.case if row.group is None else row.group for row, kept in zip(rows, keep, strict=True) if kept]
-    if len(set(groups)) < 2:
-        return None
-    units_a, units_b = unit_means(a[keep], groups), unit_means(b[keep], groups)
-    difference = unit_means(a[keep] - b[keep], groups)
-    return PairedStatistics(
-        n_cases=int(keep.sum()),
-        n_units=difference.size,
-        mean_a=float(units_a.mean()),
-        mean_b=float(units_b.mean()),
-        sd_a=float(units_a.std(ddof=1)),
-        sd_b=float(units_b.std(ddof=1)),
-        difference=float(difference.mean()),
-        interval=mean_interval(difference, seed=seed),
-        signflip=paired_signflip(difference, seed=seed),
-        wilcoxon=paired_wilcoxon(difference),
-        wins=int((difference > 0).sum()),
-        ties=int((difference == 0).sum()),
-        losses=int((difference < 0).sum()),
+def _scores(arm: Arm[CaseRecord], cases: Sequence[str], rule: NanRule) -> FloatArray:
+    """Return the Dice of each run, case and label, shape (seeds, cases, labels); NaN where the rule leaves one out."""
+    return np.array(
+        [[[label_score(counts, rule) for counts in run[case].values()] for case in cases] for run in arm.runs.values()]
     )
 
 
-def _label_statistics(rows: Sequence[PairedRow], seed: int) -> dict[str, PairedStatistics]:
-    """Return the statistics of each label with at least 2 units, with p-values corrected over the labels."""
-    results = {label: _statistics(rows, label, seed) for label in rows[0].labels_a}
-    found = {label: result for label, result in results.items() if result}
-    adjusted = holm([result.signflip.p for result in found.values()])
-    return {label: replace(result, p_holm=float(p)) for (label, result), p in zip(found.items(), adjusted, strict=True)}
+def _over_labels(scores: FloatArray) -> FloatArray:
+    """Return the mean over the labels that count, shape (seeds, cases); NaN where none does."""
+    counting = ~np.isnan(scores)
+    number = counting.sum(-1)
+    total = np.where(counting, scores, 0.0).sum(-1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
-def _false_positives(a: Arm, b: Arm, cases: list[str]) -> list[FalsePositives]:
+def _rows(
+    cases: Sequence[str],
+    groups: Sequence[str] | None,
+    labels: Sequence[str],
+    scores: tuple[FloatArray, FloatArray],
+    means: tuple[FloatArray, FloatArray],
+) -> list[PairedRow]:
+    """Return one row a case; the rule leaves a label out in all seeds or in none, so that the mean is over all."""
+    of_labels = [array.mean(0) for array in scores]
+    of_cases = [array.mean(0) for array in means]
+    return [
+        PairedRow(
+            case,
+            groups[i] if groups else None,
+            float(of_cases[0][i]),
+            float(of_cases[1][i]),
+            dict(zip(labels, of_labels[0][i].tolist(), strict=True)),
+            dict(zip(labels, of_labels[1][i].tolist(), strict=True)),
+        )
+        for i, case in enumerate(cases)
+    ]
+
+
+def _false_positives(arms: Arms, cases: Sequence[str]) -> list[FalsePositives]:
     """Count what is predicted where the reference lacks the label, for labels that some case lacks."""
-    first = next(iter(a.values()))
+    first = next(iter(arms[0].runs.values()))
     table = []
     for label in first[cases[0]]:
         lacking = [case for case in cases if first[case][label].in_reference == 0]
         if lacking:
-            va, vb = (np.array([[r[c][label].fp for c in lacking] for r in arm.values()]) for arm in (a, b))
+            va, vb = (np.array([[run[c][label].fp for c in lacking] for run in arm.runs.values()]) for arm in arms)
             shares = float((va > 0).mean()), float((vb > 0).mean())
             table.append(FalsePositives(label, len(lacking), *shares, float(va.mean()), float(vb.mean())))
     return table
 
 
-def _seed_means(a: Arm, b: Arm, cases: list[str], rule: NanRule, group_of: Mapping[str, str] | None) -> list[SeedMean]:
-    """Return the mean score of each run, where the runs have seeds."""
-
-    def mean(arm: Arm, seed: int) -> float | None:
-        if seed not in arm:
-            return None
-        scores = {case: case_score(label_scores(arm[seed][case], rule).values()) for case in cases}
-        kept = {case: score for case, score in scores.items() if not math.isnan(score)}
-        groups = [group_of[case] for case in kept] if group_of else None
-        return float(unit_means(list(kept.values()), groups).mean())
-
-    seeds = sorted(seed for seed in a.keys() | b.keys() if seed is not None)
-    return [SeedMean(seed, mean(a, seed), mean(b, seed)) for seed in seeds]
-
-
-def _too_few(rows: Sequence[PairedRow], grouped: bool) -> CompareError:
-    unit = "patients (groups)" if grouped else "cases"
-    counting = [row for row in rows if not math.isnan(row.a)]
-    n = len({row.group if grouped else row.case for row in counting})
-    return CompareError(
-        f"n = {n}: {len(rows)} cases are paired, of which the NaN rule keeps {len(counting)}; a paired comparison "
-        f"needs at least 2 {unit}, and 6 to be able to reach p < 0.05. Validate on more."
-    )
-
-
-def _warnings(
-    names: tuple[str, str],
-    sources: Sequence[Mapping[int | None, list[Path]]],
-    paths: tuple[list[Path], list[Path]],
-    overall: PairedStatistics,
-    left_out: tuple[list[str], list[str]],
-) -> list[str]:
-    """Return what makes the comparison less trustworthy, one line each."""
+def _collapsed(arm: Arm[CaseRecord], cases: Sequence[str]) -> list[Collapsed]:
+    """Return the trainings (files) whose best case of some label is below `COLLAPSED_DICE`."""
     found = []
-    for name, files, cases in zip(names, paths, left_out, strict=True):
-        found += provenance.warnings_of(name, files)
-        if cases:
-            found.append(f"left out because not all runs have them, but {name} has: {listing(cases)}")
-    if sources[0].keys() != sources[1].keys():
-        texts = (f"{name} has {_seed_text(s)}" for name, s in zip(names, sources, strict=True))
-        found.append(f"the arms have different seeds: {', '.join(texts)}")
-    if overall.ties == overall.n_units:
-        found.append("the arms have the same score in every case; are they copies of one training?")
-    if provenance.recipe_unknown(*paths):
-        found.append("the recipes of the arms were not compared: no plans.json beside the summaries")
+    for seed, run in arm.runs.items():
+        for path in arm.paths[seed]:
+            own = [case for case in cases if arm.origin[seed][case] == path]
+            for label in run[cases[0]] if own else ():
+                present = [run[case][label].dice for case in own if run[case][label].in_reference]
+                if present and max(present) < COLLAPSED_DICE:
+                    found.append(Collapsed(arm.name, seed, str(path), f"label {label}"))
     return found
-
-
-def _seed_text(runs: Mapping[int | None, list[Path]]) -> str:
-    return "one run without a seed" if None in runs else f"seeds {', '.join(map(str, runs))}"

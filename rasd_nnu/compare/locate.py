@@ -1,4 +1,4 @@
-"""Find the summaries of an arm, in nnU-Net's results or in a given folder."""
+"""Find the per-case records of an arm, in nnU-Net's results or in a given folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rasd_nnu.compare.pairing import listing
 from rasd_nnu.errors import CompareError
-from rasd_nnu.nnunet.results import SUMMARY, Training, fold_summaries
+from rasd_nnu.nnunet.results import RECORDS, SUMMARY, Training, fold_summaries
 from rasd_nnu.nnunet.trainer_names import ARM_NAME, GRAMMAR, MIX_SUFFIX, parse_name
 
 #: Seed, or None for a single run -> training.
@@ -89,27 +89,28 @@ def _missing_error(missing: Sequence[tuple[Training, str]], shown: int = 4) -> C
     )
 
 
-def summaries_in(paths: Iterable[Path]) -> list[Path]:
-    """Return the summaries that explicit files or folders stand for.
+def records_in(paths: Iterable[Path]) -> list[Path]:
+    """Return the per-case records that explicit files or folders stand for.
 
-    A folder may hold ``summary.json``, be a fold (``validation/summary.json``) or a model (all its numbered folds).
+    A folder may hold them (``summary.json``, ``predictions.csv`` or ``detections.json``), be a fold (with a folder
+    ``validation``) or a model (all its numbered folds).
 
     Raises:
-        CompareError: If a path does not exist or holds no summary.
+        CompareError: If a path does not exist or holds no records.
     """
-    return [summary for path in paths for summary in _summaries_at(path)]
+    return [records for path in paths for records in _records_at(path)]
 
 
-def _summaries_at(path: Path) -> list[Path]:
+def _records_at(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    for candidate in (path / "summary.json", path / SUMMARY):
+    for candidate in (folder / name for folder in (path, path / SUMMARY.parent) for name in RECORDS):
         if candidate.is_file():
             return [candidate]
     if folds := fold_summaries(path):
         return list(folds.values())
-    what = "holds no summary.json" if path.is_dir() else "does not exist"
+    what = f"holds no {' or '.join(RECORDS)}" if path.is_dir() else "does not exist"
     raise CompareError(
-        f"{path} {what}: looked for summary.json, {SUMMARY} and fold_*/{SUMMARY}. Give a file or folder that "
+        f"{path} {what}: looked there, in {SUMMARY.parent} and in fold_*/{SUMMARY.parent}. Give a file or folder that "
         "nnUNetv2_train or nnUNetv2_evaluate_folder wrote."
     )

@@ -1,14 +1,15 @@
-"""Bring the runs of an arm together, and pair the cases of two arms."""
+"""Which cases two runs share, and whether they are the same cases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from rasd_nnu.compare.records import CaseRecord, read_summary
+from rasd_nnu.compare.records import CaseRecord
 from rasd_nnu.errors import CompareError
 
-Records = dict[str, CaseRecord]  # case -> record
+Records = Mapping[str, CaseRecord]  # case -> record
 _LISTED = 10
 
 
@@ -19,53 +20,20 @@ def listing(names: Iterable[str]) -> str:
     return ", ".join(names[:_LISTED]) + rest
 
 
-def pool_folds(paths: Sequence[Path]) -> Records:
-    """Read the summaries of several folds of one run; every case may occur once.
-
-    Raises:
-        CompareError: If a case is in two folds, the labels differ, or a file is not a summary.
-    """
-    pooled: Records = {}
-    origin: dict[str, Path] = {}
-    for path in paths:
-        for case, record in read_summary(path).items():
-            if case in pooled:
-                raise CompareError(
-                    f"case {case!r} is in {origin[case]} and in {path}; expected every case in one fold only. "
-                    "Give one run an arm; runs with several seeds are averaged a case with --seeds."
-                )
-            pooled[case], origin[case] = record, path
-    _check_labels(pooled, {case: str(path) for case, path in origin.items()})
-    return pooled
-
-
-def _check_labels(records: Records, origin: Mapping[str, str]) -> None:
-    """Raise unless all cases have the same labels."""
-    cases = iter(records)
-    first = next(cases)
-    for case in cases:
-        if records[case].keys() != records[first].keys():
-            raise CompareError(
-                f"the labels differ: {', '.join(records[first])} in {origin[first]}, but "
-                f"{', '.join(records[case])} in {origin[case]}; expected the same data set."
-            )
-
-
-def common_cases(a: Records, b: Records, names: tuple[str, str], allow_unmatched: bool = False) -> list[str]:
-    """Return the cases that two runs share, sorted, after checking that the runs can be paired.
+def match_cases(a: AbstractSet[str], b: AbstractSet[str], names: tuple[str, str], allow_unmatched: bool) -> list[str]:
+    """Return the cases that two runs share, sorted.
 
     Args:
-        a: Records of the one run.
-        b: Records of the other run.
+        a: Cases of the one run.
+        b: Cases of the other run.
         names: What to call the runs in an error.
         allow_unmatched: Leave out cases that only one run has, instead of raising.
 
     Raises:
-        CompareError: If the labels differ, no case is shared, cases do not match, or their references differ.
+        CompareError: If no case is shared, or cases do not match.
     """
-    _check_labels({"a": next(iter(a.values())), "b": next(iter(b.values()))}, {"a": names[0], "b": names[1]})
-    shared = sorted(a.keys() & b.keys())
-    only = [f"only in {n}: {listing(c)}" for n, c in zip(names, unmatched(a, b), strict=True) if c]
+    shared = sorted(a & b)
+    only = [f"only in {n}: {listing(c)}" for n, c in zip(names, (a - b, b - a), strict=True) if c]
     if not shared:
         raise CompareError(f"the arms share no case; {'; '.join(only)}. Compare the same validation cases.")
     if only and not allow_unmatched:
@@ -73,7 +41,20 @@ def common_cases(a: Records, b: Records, names: tuple[str, str], allow_unmatched
             f"the arms have different cases: {'; '.join(only)}; {len(shared)} are shared. Validate both arms on "
             "the same cases, or leave the others out with --allow-unmatched."
         )
-    for case in shared:
+    return shared
+
+
+def check_labels(records: Records, origin: Mapping[str, Path]) -> None:
+    """Raise unless all cases of a run have the same labels."""
+    first = next(iter(records))
+    for case in records:
+        _same_labels(records[first], records[case], (str(origin[first]), str(origin[case])))
+
+
+def check_references(a: Records, b: Records, cases: Iterable[str], names: tuple[str, str]) -> None:
+    """Raise unless two runs have the same labels, and each case as many voxels of each in its reference."""
+    _same_labels(next(iter(a.values())), next(iter(b.values())), names)
+    for case in cases:
         for label, counts in a[case].items():
             sizes = counts.in_reference, b[case][label].in_reference
             if sizes[0] != sizes[1]:
@@ -81,9 +62,11 @@ def common_cases(a: Records, b: Records, names: tuple[str, str], allow_unmatched
                     f"the references differ: label {label} of case {case!r} has {sizes[0]} voxels in {names[0]} "
                     f"but {sizes[1]} in {names[1]}; expected the same reference. Evaluate both arms against it."
                 )
-    return shared
 
 
-def unmatched(a: Records, b: Records) -> tuple[list[str], list[str]]:
-    """Return the cases that only ``a`` has and those that only ``b`` has, each sorted."""
-    return sorted(a.keys() - b.keys()), sorted(b.keys() - a.keys())
+def _same_labels(a: CaseRecord, b: CaseRecord, places: Sequence[str]) -> None:
+    if a.keys() != b.keys():
+        raise CompareError(
+            f"the labels differ: {', '.join(a)} in {places[0]}, but {', '.join(b)} in {places[1]}; expected the same "
+            "data set."
+        )

@@ -108,6 +108,30 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
+def of_environment(line: str) -> bool:
+    """Tell whether a line of `recipe_differences` is of machine and versions, which are listed but are no recipe."""
+    return line.startswith(("debug.json: device:", "debug.json: gpu_name:", "debug.json: torch_version:")) or (
+        line.startswith(f"{TRANSFER_REPORT}: versions")
+    )
+
+
+def refuse_recipe_differences(comparison_title: str, lines: Sequence[str]) -> None:
+    """Refuse to call a difference an effect of the pre-training where plans, budget or recipe differ, too.
+
+    Raises:
+        CompareError: If a line is of more than machine and versions.
+    """
+    wrong = [line for line in lines if not of_environment(line)]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise CompareError(
+            f"{comparison_title}: the arms differ in more than the initial weights: {wrong[0]}{more}; expected one "
+            f"recipe, "
+            "so that the difference is the effect of the pre-training. Train both arms alike, or compare all the "
+            "same with --allow-recipe-diff."
+        )
+
+
 def recipe_unknown(a: Sequence[Path], b: Sequence[Path]) -> bool:
     """Tell whether the plans of an arm are not beside its summaries, so that recipes cannot be compared."""
     return not all(find_beside(path, "plans.json") for path in (*a, *b))

@@ -83,10 +83,13 @@ def _read_entries(path: Path) -> list[Any]:
     what = "is not a summary.json of nnU-Net"
     mend = "Give the file in a fold's validation folder, or one by nnUNetv2_evaluate_folder."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if not text.strip():
+            raise CompareError(f"{path} {what}: it is empty. {mend}")
+        content = json.loads(text)
     except OSError as error:
         raise CompareError(f"cannot read {path}: {error.strerror}. {mend}") from None
-    except ValueError as error:  # broken JSON, or not text at all
+    except (ValueError, RecursionError) as error:  # broken JSON, or not text at all
         raise CompareError(f"{path} {what}: not valid JSON ({error}). {mend}") from None
     entries = content.get("metric_per_case") if isinstance(content, dict) else None
     if not isinstance(entries, list):

@@ -46,6 +46,11 @@ def nnunet_folder(variable: str) -> Path:
     return expanded(value)
 
 
+def nnunet_folder_if_set(variable: str) -> Path | None:
+    """Return the folder that one of nnU-Net's variables names, or None where it is not set."""
+    return nnunet_folder(variable) if os.environ.get(variable) else None
+
+
 def cache_folder() -> Path:
     """Return ``RASD_CACHE``, or ``~/.cache/rasd_nnu``."""
     return expanded(os.environ.get("RASD_CACHE") or "~/.cache/rasd_nnu")

@@ -11,6 +11,8 @@ from rasd_nnu.nnunet.datasets import dataset_name
 from rasd_nnu.nnunet.env import expanded, nnunet_folder
 
 SUMMARY = Path("validation", "summary.json")
+#: Per-case records of a validation; nnU-Net writes the first, classification and detection the others.
+RECORDS = ("summary.json", "predictions.csv", "detections.json")
 FINAL_CHECKPOINT = "checkpoint_final.pth"
 
 
@@ -42,8 +44,9 @@ class Training:
         return self.folder / f"fold_{fold}"
 
     def summary(self, fold: str) -> Path:
-        """Return where the validation of a fold writes its summary."""
-        return self.fold(fold) / SUMMARY
+        """Return where the validation of a fold writes its summary, or its records of another kind."""
+        places = [self.fold(fold) / SUMMARY.with_name(name) for name in RECORDS]
+        return next((path for path in places if path.is_file()), places[0])
 
     def command(self, fold: str) -> str:
         """Return the nnU-Net command that writes the summary of a fold."""
@@ -53,11 +56,12 @@ class Training:
 
 
 def fold_summaries(model: Path) -> dict[str, Path]:
-    """Return fold -> summary of a model folder, in numeric order.
+    """Return fold -> summary, or records of another kind, of a model folder, in numeric order.
 
     Fold ``all`` is not among them, as it validates on its own training cases.
     """
-    found = {path.parent.parent.name.removeprefix("fold_"): path for path in model.glob(f"fold_*/{SUMMARY}")}
+    paths = [path for name in reversed(RECORDS) for path in model.glob(f"fold_*/{SUMMARY.with_name(name)}")]
+    found = {path.parent.parent.name.removeprefix("fold_"): path for path in paths}
     numbered = [fold for fold in found if fold.isascii() and fold.isdigit()]
     return {fold: found[fold] for fold in sorted(numbered, key=int)}
 

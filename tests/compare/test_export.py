@@ -27,7 +27,7 @@ def test_json_is_strict_and_complete(write_summary: Write) -> None:
     a = write_summary("a.json", {"c1": 0.5, "c2": 0.8, "c3": None})
     b = write_summary("b.json", {"c1": 0.5, "c2": 0.6, "c3": None})
     content = json.loads(export.to_json(compare_summaries(a, b)), parse_constant=pytest.fail)
-    assert content["format_version"] == 1
+    assert content["format_version"] == 2
     assert content["names"] == ["A", "B"]
     assert content["nan_rule"] == "reference"
     assert content["overall"]["difference"] == pytest.approx(0.1)

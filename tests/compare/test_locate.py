@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rasd_nnu.compare.locate import arm_trainings, find_summaries, other_trainer, summaries_in
+from rasd_nnu.compare.locate import arm_trainings, find_summaries, other_trainer, records_in
 from rasd_nnu.errors import CompareError
 
 Write = Callable[..., Path]
@@ -46,7 +46,7 @@ def test_finds_all_folds_that_are_there(results: Path, train: Train) -> None:
     folders = [train(t, SCORES, fold) for t in ("RaSDTrainer", "RaSDTrainer_scratch") for fold in ("0", "10", "2")]
     a, b = find_summaries(_arms(results, "RaSDTrainer", "RaSDTrainer_scratch"))
     paths = [folder / "validation" / "summary.json" for folder in folders]
-    assert summaries_in([folders[0].parent]) == [paths[0], paths[2], paths[1]]
+    assert records_in([folders[0].parent]) == [paths[0], paths[2], paths[1]]
     assert a[None] == [paths[0], paths[2], paths[1]]
     assert b[None] == [paths[3], paths[5], paths[4]]
 
@@ -65,7 +65,7 @@ def test_folders_beside_the_folds_are_not_folds(results: Path, train: Train) -> 
     train("RaSDTrainer", SCORES, "0_old")
     summary = fold / "validation" / "summary.json"
     assert find_summaries(_arms(results, "RaSDTrainer")) == [{None: [summary]}]
-    assert summaries_in([fold.parent]) == [summary]
+    assert records_in([fold.parent]) == [summary]
 
 
 def test_a_fold_that_one_arm_lacks_is_an_error(results: Path, train: Train) -> None:
@@ -119,13 +119,13 @@ def test_explicit_paths_may_be_file_fold_model_or_predictions(
     train("RaSDTrainer", SCORES, "1")
     summary = fold / "validation" / "summary.json"
     predictions = write_summary("predictions/summary.json", SCORES)
-    assert summaries_in([summary]) == summaries_in([fold]) == summaries_in([fold / "validation"]) == [summary]
-    assert summaries_in([fold.parent]) == [summary, fold.parent / "fold_1" / "validation" / "summary.json"]
-    assert summaries_in([predictions.parent, fold]) == [predictions, summary]
+    assert records_in([summary]) == records_in([fold]) == records_in([fold / "validation"]) == [summary]
+    assert records_in([fold.parent]) == [summary, fold.parent / "fold_1" / "validation" / "summary.json"]
+    assert records_in([predictions.parent, fold]) == [predictions, summary]
 
 
 def test_explicit_paths_without_summary_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CompareError, match="holds no summary"):
-        summaries_in([tmp_path])
+        records_in([tmp_path])
     with pytest.raises(CompareError, match="does not exist"):
-        summaries_in([tmp_path / "nowhere"])
+        records_in([tmp_path / "nowhere"])

@@ -74,7 +74,7 @@ def test_suspicious_folds_are_warned_of(train: Train) -> None:
 
 def test_summaries_alone_say_that_recipes_were_not_compared(write_summary: Write) -> None:
     comparison = compare_summaries(write_summary("a.json", SCORES_A), write_summary("b.json", SCORES_B))
-    assert comparison.warnings == ["the recipes of the arms were not compared: no plans.json beside the summaries"]
+    assert comparison.warnings == ["the recipes of the arms were not compared: no plans.json beside the records"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def _text(comparison: Comparison, width: int = 80) -> str:
 def test_shows_the_whole_result(train: Train) -> None:
     absent = {"TP": 0, "FP": 7, "FN": 0}
     scores = {f"c{i}": {"1": 0.5 + i / 100, "2": 0.5} for i in range(6)}
-    a = train("RaSDTrainer", scores | {"c6": {"1": 0.7, "2": absent}})
+    a = train("RaSDTrainer", scores | {"c6": {"1": 0.76, "2": absent}})
     b = train("RaSDTrainer_scratch", {c: {"1": 0.4, "2": 0.5} for c in scores} | {"c6": {"1": 0.7, "2": None}})
     comparison = compare_summaries(
         a / "validation" / "summary.json", b / "validation" / "summary.json", names=("rasd", "[scratch]")
@@ -31,10 +31,14 @@ def test_shows_the_whole_result(train: Train) -> None:
     for expected in (
         "rasd, mean ± sd",
         "[scratch], mean ± sd",
-        "p, permutation (exact)",
-        "0.031",
+        "p, plain permutation (exact)",
+        "0.016",
         "smallest p that n can reach",
-        "6 / 1 / 0",
+        "7 / 0 / 0",
+        "Hodges-Lehmann",
+        "probability of improvement",
+        "another run may differ",
+        "To see a difference of",
         "1 Anterior",
         "p Holm",
         "False positives in cases whose reference lacks the label",

@@ -4,27 +4,15 @@ import numpy as np
 import pytest
 
 from rasd_nnu.compare.result import PairedStatistics
+from rasd_nnu.compare.statistics import Request, ScoreTable, paired_statistics
 from rasd_nnu.compare.verdict import format_p, verdict
-from rasd_nnu.stats import mean_interval, paired_signflip, paired_wilcoxon
 
 
 def _statistics(differences: list[float]) -> PairedStatistics:
     d = np.array(differences)
-    return PairedStatistics(
-        n_cases=d.size,
-        n_units=d.size,
-        mean_a=0.5,
-        mean_b=0.5 - d.mean(),
-        sd_a=0.1,
-        sd_b=0.1,
-        difference=float(d.mean()),
-        interval=mean_interval(d),
-        signflip=paired_signflip(d),
-        wilcoxon=paired_wilcoxon(d),
-        wins=int((d > 0).sum()),
-        ties=int((d == 0).sum()),
-        losses=int((d < 0).sum()),
-    )
+    found = paired_statistics(ScoreTable("Dice", 0.5 + d[None], np.full((1, d.size), 0.5), None), Request())
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(

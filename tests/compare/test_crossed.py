@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from rasd_nnu.compare import Comparison, compare_summaries
+from rasd_nnu.compare.render import print_comparison
+from rasd_nnu.compare.statistics import Request
+from rasd_nnu.stats import crossed_mean_test
+
+Write = Callable[..., Path]
+SEEDS, CASES = (0, 1, 2), 12
+
+
+def _scores(arm: str, shift: float) -> np.ndarray:
+    rng = np.random.default_rng(len(arm))
+    return np.round(0.6 + shift + rng.normal(0, 0.03, (len(SEEDS), CASES)), 3)
+
+
+def _arm(write: Write, arm: str, values: np.ndarray) -> dict[int, list[Path]]:
+    return {
+        seed: [write(f"{arm}{seed}.json", {f"c{i:02d}": float(v) for i, v in enumerate(values[k])})]
+        for k, seed in enumerate(SEEDS)
+    }
+
+
+@pytest.fixture
+def comparison(write_summary: Write) -> Comparison:
+    a, b = _scores("a", 0.1), _scores("bb", 0.0)
+    arms = _arm(write_summary, "a", a), _arm(write_summary, "b", b)
+    return compare_summaries(*arms, names=("rasd", "scratch"), request=Request(margin=0.05))
+
+
+def test_seeds_and_cases_are_crossed(comparison: Comparison) -> None:
+    result = comparison.overall
+    reference = crossed_mean_test(_scores("a", 0.1), _scores("bb", 0.0))
+    assert (result.method, result.n_units, result.n_seeds) == ("crossed", CASES, 3)
+    assert result.crossed is not None
+    assert result.p == pytest.approx(reference.test.p, abs=1e-9)
+    assert result.interval.low == pytest.approx(reference.test.interval.low, abs=1e-9)
+    assert result.difference == pytest.approx(reference.difference, abs=1e-9)
+    assert result.pigeonhole is not None
+    assert result.sizes is not None
+    assert result.equivalence is not None and result.equivalence.not_worse
+
+
+def test_the_terminal_shows_the_variance_and_what_would_help(comparison: Comparison) -> None:
+    stream = io.StringIO()
+    print_comparison(comparison, Console(file=stream, width=100))
+    text = stream.getvalue()
+    for expected in (
+        "12, 3 seeds",
+        "p, 3 seeds x 12 units crossed",
+        "p, conservative (generalized)",
+        "Variance of the difference A - B",
+        "seed x patient, noise",
+        "would help most",
+        "other cases and other training seeds",
+        "Within a margin of 0.05, rasd is not worse than scratch",
+    ):
+        assert expected in text, expected
+
+
+def test_a_collapsed_training_is_named_and_no_difference_in_quality(write_summary: Write) -> None:
+    a, b = _scores("a", 0.0), _scores("bb", 0.0)
+    b[2] = 0.01  # seed 2 of scratch never found the label
+    arms = _arm(write_summary, "a", a), _arm(write_summary, "b", b)
+    found = compare_summaries(*arms, names=("rasd", "scratch"))
+    (collapsed,) = found.collapsed
+    assert (collapsed.arm, collapsed.seed, collapsed.what) == ("scratch", 2, "label 1")
+    assert found.without_collapsed == pytest.approx((a[:2] - b[:2]).mean(), abs=1e-9)
+    stream = io.StringIO()
+    print_comparison(found, Console(file=stream, width=300))
+    text = stream.getvalue()
+    assert "1 of 6 trainings collapsed (scratch seed 2: label 1 never found)" in text
+    assert "not a difference in quality" in text
+
+
+def test_two_seeds_that_disagree_are_not_confirmed(write_summary: Write) -> None:
+    """With two seeds the primary test rejects too often; the sentence says when the conservative one does not."""
+    base = np.full((2, CASES), 0.6) + np.linspace(-0.02, 0.02, CASES)
+    arms = []
+    for arm, shifts in (("a", (0.070, 0.073)), ("b", (0.0, 0.0))):
+        values = base + np.array(shifts)[:, None]
+        arms.append(
+            {s: [write_summary(f"{arm}{s}.json", {f"c{i}": float(v) for i, v in enumerate(values[s])})] for s in (0, 1)}
+        )
+    found = compare_summaries(*arms)
+    crossed = found.overall.crossed
+    assert crossed is not None
+    if found.overall.p < 0.05 <= crossed.conservative.p:
+        assert "does not confirm it" in found.verdict
+    else:
+        assert "does not confirm it" not in found.verdict
+    assert "2 seeds" in found.overall.note
