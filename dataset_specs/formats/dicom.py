@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rasd_nnu.dataset_specs.formats import dicom_seg
 from rasd_nnu.dataset_specs.formats.guard import MAX_BYTES, check_claim, reading
 from rasd_nnu.dataset_specs.formats.picture import Geometry, Picture
 from rasd_nnu.dataset_specs.libraries import require
@@ -19,7 +20,7 @@ SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
 def read(path: Path, *, voi: bool = False, max_bytes: int = MAX_BYTES) -> Picture:
-    """Read an image of one frame.
+    """Read an image of one frame, or a segmentation as its label map (see `dicom_seg`).
 
     Args:
         path: File, with any ending or none.
@@ -36,6 +37,8 @@ def read(path: Path, *, voi: bool = False, max_bytes: int = MAX_BYTES) -> Pictur
         SetupError: pydicom, or the decoder of the file's compression, is not installed.
     """
     data = read_header(path, with_pixels=True)
+    if data.get("Modality") == "SEG":
+        return dicom_seg.read(path, max_bytes=max_bytes)
     pixels = frame_of(path, data, voi, max_bytes)
     spacing = _pixel_spacing(path, data)
     array = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)

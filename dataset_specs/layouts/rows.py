@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rasd_nnu.dataset_specs.formats.guard import reading
+from rasd_nnu.dataset_specs.formats.guard import check_claim, reading
 from rasd_nnu.dataset_specs.layouts.index import FileIndex
 from rasd_nnu.dataset_specs.libraries import require
 from rasd_nnu.dataset_specs.schema.layout import Table
@@ -18,6 +19,7 @@ from rasd_nnu.errors import DatasetError
 
 Row = dict[str, str]
 SEPARATORS = ",;\t"
+MAX_XLSX_BYTES = 2**30  # unpacked
 
 
 class JoinedTable:
@@ -99,7 +101,12 @@ def read_rows(
     for sheet, lines in _xlsx_sheets(path, sheets) if is_book else [("", _csv_lines(path))]:
         body = lines[skip_rows:]
         names = list(columns) or [name.strip() for name in (body[0] if body else [])]
-        for line in body[0 if columns else 1 :]:
+        for number, line in enumerate(body[0 if columns else 1 :], start=1):
+            if any(cell.strip() for cell in line[len(names) :]):
+                raise DatasetError(
+                    f"{path}: row {number} has {len(line)} cells, the header {len(names)}. Quote cells that hold the "
+                    "separator, or take out what stands beside the table."
+                )
             if any(cell.strip() for cell in line):
                 row = {name: cell.strip() for name, cell in zip(names, line, strict=False) if name}
                 yield row | ({"sheet": sheet} if sheet else {})
@@ -116,7 +123,9 @@ def _csv_lines(path: Path) -> list[list[str]]:
 
 def _xlsx_sheets(path: Path, sheets: Sequence[str]) -> list[tuple[str, list[list[str]]]]:
     openpyxl: Any = require("openpyxl", "XLSX")
-    with reading(path, KeyError):
+    with reading(path, KeyError, zipfile.BadZipFile, openpyxl.utils.exceptions.InvalidFileException):
+        with zipfile.ZipFile(path) as pack:
+            check_claim(path, (sum(info.file_size for info in pack.infolist()),), 1, max_bytes=MAX_XLSX_BYTES)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         names = list(sheets) or book.sheetnames[:1]
         absent = [name for name in names if name not in book.sheetnames]

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 
+from rasd_nnu.dataset_specs.layouts import rows
 from tests.dataset_specs.bad_input import (
     CASES,
     PIXELS,
@@ -82,6 +84,10 @@ BAD_TABLES: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "no such column": (TABLE.replace("finding", "result").encode(), ("table.csv has no column 'finding'",)),
     "row is missing": (TABLE.replace("case_3,B\n", "").encode(), ("images/case_3.png has no row in table.csv",)),
     "unknown class": (TABLE.replace("case_3,B", "case_3,X").encode(), ("case_3: label is 'X'", "'B', 'M'")),
+    "cells that are not quoted": (
+        TABLE.replace("case_3,B", "case_3,B,C,D").encode(),
+        ("row 3 has 4 cells, the header 2",),
+    ),
     "field without an end": (b'name,finding\n"' + b"x" * 200_000, ("table.csv",)),
 }
 
@@ -92,6 +98,39 @@ def test_tables(scene: Scene, name: str) -> None:
     scene.make(pictures, **CLASSES)
     (scene.release / "table.csv").write_text(TABLE)
     scene.refuses(lambda release: (release / "table.csv").write_bytes(content), *expected, kept=0)
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "bomb", "other sheet"])
+def test_books(scene: Scene, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same table as XLSX."""
+    table = {**CLASSES["layout"]["tables"][0], "file": "table.xlsx", "sheets": ["all"]}
+    scene.make(pictures, **{**CLASSES, "layout": {**CLASSES["layout"], "tables": [table]}})
+    save_book(scene.release / "table.xlsx", "all")
+
+    def spoil(release: Path) -> None:
+        book = release / "table.xlsx"
+        if kind == "truncated":
+            cut(book)
+        elif kind == "text":
+            book.write_text(TABLE)
+        elif kind == "other sheet":
+            save_book(book, "some")
+        else:
+            with zipfile.ZipFile(book, "a", zipfile.ZIP_DEFLATED) as pack:
+                pack.writestr("xl/more.xml", bytes(2_000_000))
+
+    monkeypatch.setattr(rows, "MAX_XLSX_BYTES", 1_000_000)
+    said = {"bomb": "at most 976.6 kB are read", "other sheet": "has no sheet 'all'; it has 'some'"}
+    scene.refuses(spoil, "table.xlsx", said.get(kind, "cannot read"), kept=0)
+
+
+def save_book(file: Path, sheet: str) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    page.title = sheet
+    for line in TABLE.splitlines():
+        page.append(line.split(","))
+    book.save(file)
 
 
 ARRAYS: dict[str, Any] = {

@@ -11,6 +11,8 @@ from pydicom.uid import generate_uid
 
 from rasd_nnu.dataset_specs.formats.dicom_seg import read
 from rasd_nnu.dataset_specs.formats.dicom_series import read as read_series
+from rasd_nnu.dataset_specs.formats.registry import read_picture
+from rasd_nnu.dataset_specs.steps.geometry import MatchGeometry
 from rasd_nnu.errors import DatasetError
 from tests.dataset_specs.formats.dicom_files import save, save_series, slice_data
 
@@ -53,11 +55,20 @@ def test_segments_lie_on_the_grid_of_their_series(tmp_path: Path) -> None:
     series = save_series(tmp_path / "ct", VOLUME)
     masks = np.zeros(VOLUME.shape, np.uint8)
     masks[0, 0, 0], masks[2, 1:3, 4:7], masks[3, 5, 7] = 1, 2, 1
-    label, image = read(write(tmp_path / "seg.dcm", series, masks)), read_series(series)
+    label, image = read_picture(write(tmp_path / "seg.dcm", series, masks)), read_series(series)
     assert np.array_equal(label.array[0], masks)
     assert label.geometry.spacing_mm == pytest.approx(image.geometry.spacing_mm)
     assert label.geometry.origin_mm == pytest.approx(image.geometry.origin_mm)
     assert label.geometry.direction == pytest.approx(image.geometry.direction)
+
+
+def test_empty_slices_that_were_left_out_are_laid_back(tmp_path: Path) -> None:
+    series = save_series(tmp_path / "ct", VOLUME)
+    masks = np.zeros(VOLUME.shape, np.uint8)
+    masks[1:3, 2:4, 2:4] = 1
+    label = read(write(tmp_path / "seg.dcm", series, masks))
+    assert label.shape[0] == 2
+    assert np.array_equal(MatchGeometry(embed=True)(read_series(series), label)[1].array[0], masks)
 
 
 def test_overlapping_segments_are_refused(tmp_path: Path) -> None:
