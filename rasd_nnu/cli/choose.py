@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rasd_nnu.cli.options import parse_duration
+from rasd_nnu.cli.options import chosen_device, parse_duration
 
 
 def command(
@@ -31,17 +31,11 @@ def command(
 
     Short trainings on inner folds by patient, within a time budget; `-tr RaSDTrainer_auto` then uses the choice.
     """
-    from rasd_nnu.errors import ConfigError
     from rasd_nnu.nnunet.env import require_nnunet
     from rasd_nnu.workflows.choose.run import ChooseSettings, choose
 
     require_nnunet()
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"--device is {device!r}, expected auto, cpu or cuda.")
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(device)
     settings = ChooseSettings(
         budget_s=parse_duration(budget, "--budget"),
         arms=tuple(arms.split(",")) if arms else None,

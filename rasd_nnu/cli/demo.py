@@ -28,7 +28,7 @@ def command(
     """
     from rich.console import Console
 
-    from rasd_nnu.cli.options import parse_numbers
+    from rasd_nnu.cli.options import chosen_device, parse_numbers
     from rasd_nnu.errors import ConfigError
     from rasd_nnu.nnunet.env import require_nnunet
     from rasd_nnu.workflows.demo import DemoSettings, run_demo
@@ -36,12 +36,7 @@ def command(
     require_nnunet()
     if configuration not in ("2d", "3d_fullres"):
         raise ConfigError(f"--configuration is {configuration!r}, expected 2d or 3d_fullres.")
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"--device is {device!r}, expected auto, cpu or cuda.")
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(device)
     settings = DemoSettings(
         configuration=configuration,
         labelled=labelled,

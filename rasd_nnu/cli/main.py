@@ -27,6 +27,8 @@ COMMANDS = {
     "push": ("push", "Publish a checkpoint with a model card."),
     "tasks": ("tasks", "The dataset specs: list, show, prepare."),
     "arms": ("arms", "Other people's weights as arms: add, list, remove."),
+    "finetune": ("finetune", "Train one arm: nnU-Net, or a classifier."),
+    "predict": ("predict", "Classify a folder of images (segmentation: nnUNetv2_predict)."),
     "choose": ("choose", "Which arm for this data set, by inner folds within a time budget."),
     "compare": ("compare", "Paired comparison of two arms, with intervals and p-values."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),

@@ -61,6 +61,21 @@ def parse_numbers(text: str, option: str, kind: type[int] | type[float] = int) -
         raise ConfigError(f"{option} is {text!r}, expected numbers separated by commas, as 64,64,32.") from None
 
 
+def chosen_device(text: str) -> str:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: If it is none of these.
+    """
+    if text not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"--device is {text!r}, expected auto, cpu or cuda.")
+    if text != "auto":
+        return text
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def parse_duration(text: str, option: str) -> float:
     """Turn ``90s``, ``20m`` or ``1.5h`` into seconds.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rasd_nnu.errors import ConfigError
+
 #: Name of an arm that was registered with `rasd_nnu arms add`. It becomes part of a trainer's name, and has no
 #: underscore so that it ends where the next part begins.
 ARM_NAME = r"[A-Za-z0-9]+"
@@ -91,3 +93,23 @@ def parse_name(name: str) -> TrainerName | None:
         return None
     network = match["network"].removeprefix("_") if match["network"] else None
     return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network, bool(match["mix"]))
+
+
+def parse_arm(arm: str, *, epochs: int | None = None, iters: int | None = None, seed: int | None = None) -> TrainerName:
+    """Return the trainer of an arm: ``rasd``, ``scratch``, ``auto`` or a registered one, each also with ``_mix``.
+
+    Raises:
+        ConfigError: If it is none of these.
+
+    Example:
+        >>> str(parse_arm("scratch_mix", epochs=50))
+        'RaSDTrainer_scratch_mix_50epochs'
+    """
+    base, mix = arm.removesuffix(MIX_SUFFIX), arm.endswith(MIX_SUFFIX)
+    name = TrainerName(base, epochs, iters, seed, mix=mix)
+    if parse_name(str(name)) != name:
+        raise ConfigError(
+            f"unknown arm {arm!r}, expected rasd, scratch, auto or the name of a registered one, each but auto also "
+            f"with {MIX_SUFFIX}."
+        )
+    return name

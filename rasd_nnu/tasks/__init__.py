@@ -1,0 +1,1 @@
+"""Classification and detection with planned networks; segmentation is nnU-Net's."""

@@ -1,0 +1,1 @@
+"""Classification with the encoder of the network that nnU-Net planned."""

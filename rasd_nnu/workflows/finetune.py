@@ -1,0 +1,266 @@
+"""`rasd_nnu finetune` of a classification data set: one arm, one fold, one seed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rasd_nnu.checkpoints.arms import arm_source
+from rasd_nnu.checkpoints.read import Source, open_source
+from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
+from rasd_nnu.errors import ConfigError, DatasetError, PlansError
+from rasd_nnu.files import write_text
+from rasd_nnu.nnunet.env import nnunet_folder
+from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
+from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS
+from rasd_nnu.records.classification import ClassificationCase, Predictions, write_predictions
+from rasd_nnu.tasks.classification.data import Case, ClassificationData, Images, Questions, read_data
+from rasd_nnu.tasks.classification.model import FileImages, Model
+from rasd_nnu.tasks.classification.network import build_classifier
+from rasd_nnu.tasks.classification.scores import best_threshold, scores
+from rasd_nnu.tasks.classification.stand_in import write_stand_ins
+from rasd_nnu.tasks.classification.train import ClassificationRecipe, probabilities, train
+from rasd_nnu.transfer import StartOptions, TransferReport, start
+
+#: Share of the patients that thresholds are fixed on, where there are at least `_ENOUGH` cases; else they are 0.5.
+_INNER, _ENOUGH = 0.2, 50
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """What to train.
+
+    Args:
+        arm: ``rasd``, ``scratch`` or a registered one.
+        fold: Fold of ``splits_final.json``.
+        labelled: Labelled cases, drawn by patient and nested (the first 20 are among the first 100); None for all.
+        recipe: How.
+        device: ``cpu`` or ``cuda``.
+        overwrite: Replace an earlier training.
+    """
+
+    arm: str = "rasd"
+    fold: int = 0
+    labelled: int | None = None
+    recipe: ClassificationRecipe = ClassificationRecipe()  # noqa: RUF009  (frozen)
+    device: str = "cpu"
+    overwrite: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the arm's folder."""
+        arm = "" if self.arm == "rasd" else f"_{self.arm}" if self.arm in RESERVED_ARMS else f"_from{self.arm}"
+        few = "" if self.labelled is None else f"_n{self.labelled}"
+        return f"RaSDClassifier{arm}{few}_{self.recipe.epochs}epochs_seed{self.recipe.seed}"
+
+
+def finetune_classifier(
+    dataset: str,
+    configuration: str,
+    plans: str,
+    settings: FinetuneSettings,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    track: Callable[[Iterable[str]], Iterable[str]] = lambda cases: cases,
+) -> Path:
+    """Train an arm and predict; return its folder.
+
+    Args:
+        dataset: Full name of a raw data set of classification.
+        configuration: Planned configuration.
+        plans: Plans name.
+        settings: What to train.
+        tell: Is told how it goes.
+        track: Shows the progress of preparing.
+
+    Returns:
+        The folder with ``predictions.csv`` (the fold's validation cases), ``test_predictions.csv`` (held-out cases,
+        where there are any), ``scores.json``, ``model.pth``, ``transfer_report.json`` and ``run_report.json``.
+
+    Raises:
+        UserError: If data, plans or weights are missing or do not fit.
+    """
+    begin = time.perf_counter()
+    raw = nnunet_folder("nnUNet_raw") / dataset
+    data = read_data(raw)
+    if not 0 <= settings.fold < len(data.folds):
+        raise ConfigError(f"there is no fold {settings.fold}, expected 0 to {len(data.folds) - 1}.")
+    write_stand_ins(raw, track)
+    content, dataset_json = read_plans(dataset, plans)
+    target = target_from_plans(content, dataset_json, configuration)
+    folder = nnunet_folder("nnUNet_results") / dataset / f"{settings.name}__{plans}__{configuration}"
+    folder /= f"fold_{settings.fold}"
+    if (folder / "predictions.csv").is_file():
+        if not settings.overwrite:
+            raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    training = _labelled(data.by_name(data.folds[settings.fold][0]), settings.labelled, settings.recipe.seed)
+    validation = data.by_name(data.folds[settings.fold][1])
+    inner = _inner(training, settings.recipe.seed) if len(training) >= _ENOUGH else []
+    fitted = [case for case in training if case not in inner]
+    network, planned = build_classifier(
+        target, len(data.questions.outputs), settings.recipe.dropout, settings.recipe.seed
+    )
+    report = _start(settings.arm, target, content, planned, folder)
+    images = _images(target, content, configuration, [*training, *validation])
+    device = torch.device(settings.device)
+    train(
+        network,
+        fitted,
+        images,
+        data.questions,
+        settings.recipe,
+        device,
+        folder / "state.pth",
+        lambda epoch, loss: tell(f"epoch {epoch + 1} of {settings.recipe.epochs}: loss {loss:.4f}"),
+    )
+    thresholds = _thresholds(network, inner, images, data.questions, device)
+    model = Model(network, data.questions, thresholds, content, dataset_json, configuration)
+    result = {"thresholds": thresholds, "training_cases": len(fitted), "threshold_cases": len(inner)}
+    result["validation"] = _predict(model, validation, images, settings.fold, folder / "predictions.csv", device)
+    if test := data.test_cases():
+        files = FileImages(_test_files(raw, data, test), model)
+        result["test"] = _predict(model, test, files, None, folder / "test_predictions.csv", device)
+    model.save(folder)
+    write_text(folder / "scores.json", json.dumps(result, indent=2) + "\n")
+    run = {
+        "arm": settings.arm,
+        "recipe": asdict(settings.recipe),
+        "labelled": settings.labelled,
+        "seconds": round(time.perf_counter() - begin, 1),
+        "transferred": report and report.to_dict()["shares"],
+        "versions": {name: importlib.metadata.version(name) for name in ("rasd-nnu", "nnunetv2", "torch")},
+    }
+    write_text(folder / "run_report.json", json.dumps(run, indent=2) + "\n")
+    (folder / "state.pth").unlink()
+    return folder
+
+
+def _labelled(cases: list[Case], count: int | None, seed: int) -> list[Case]:
+    """Draw ``count`` cases patient by patient, the classes in turn, so that few cases hold all classes.
+
+    Raises:
+        DatasetError: If there are fewer.
+    """
+    if count is None:
+        return cases
+    if count > len(cases):
+        raise DatasetError(f"{count} labelled cases are asked for, but the fold has {len(cases)} to train on.")
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.group, []).append(case)
+    names = sorted(groups)
+    queues: dict[tuple[int, ...], list[str]] = {}
+    for index in np.random.default_rng([seed, 5]).permutation(len(names)):
+        queues.setdefault(groups[names[index]][0].truth, []).append(names[index])
+    chosen: list[Case] = []
+    while len(chosen) < count:
+        for kind in sorted(queues):
+            if queues[kind]:
+                chosen += groups[queues[kind].pop(0)]
+    return chosen[:count]
+
+
+def _inner(cases: Sequence[Case], seed: int) -> list[Case]:
+    """Return the cases of a share of the patients, which thresholds are fixed on."""
+    names = sorted({case.group for case in cases})
+    order = np.random.default_rng([seed, 6]).permutation(len(names))
+    held = {names[i] for i in order[: round(_INNER * len(names))]}
+    return [case for case in cases if case.group in held]
+
+
+def _start(
+    arm: str, target: NetworkTarget, plans: dict[str, Any], planned: torch.nn.Module, folder: Path
+) -> TransferReport | None:
+    """Transfer the encoder's weights of the arm, and write the report."""
+    if arm == "scratch":
+        write_text(folder / "transfer_report.json", json.dumps({"arm": arm, "checkpoint": None, "transfer": None}))
+        return None
+    source, choice = _source(arm, target, plans)
+    report = start(source, target, planned, StartOptions(transfer="encoder"))
+    content = {
+        "arm": arm,
+        "checkpoint": {"path": str(source.path.resolve()), "sha256": source.sha256, "chosen_by": choice.named_by},
+        "transfer": report.to_dict(),
+    }
+    write_text(folder / "transfer_report.json", json.dumps(content, indent=2) + "\n")
+    return report
+
+
+def _source(arm: str, target: NetworkTarget, plans: dict[str, Any]) -> tuple[Source, Choice]:
+    if arm == "rasd":
+        choice = checkpoint_for(target, plans)
+        return open_source(choice.path), choice
+    return arm_source(arm)
+
+
+def _images(target: NetworkTarget, plans: dict[str, Any], configuration: str, cases: Sequence[Case]) -> Images:
+    from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    identifier = PlansManager(plans).get_configuration(configuration).data_identifier
+    folder = nnunet_folder("nnUNet_preprocessed") / str(target.dataset) / identifier
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise PlansError(f"{folder} has no preprocessed cases. Preprocess the data set with nnU-Net.")
+    names = sorted({case.name for case in cases})
+    return Images(infer_dataset_class(str(folder))(str(folder), names), names, target.patch_size)
+
+
+def _thresholds(
+    network: torch.nn.Module, cases: Sequence[Case], images: Images, questions: Questions, device: torch.device
+) -> dict[str, float]:
+    """Fix the threshold of each output on cases that were not trained on."""
+    if not cases or (not questions.multilabel and len(questions.outputs) > 2):
+        return dict.fromkeys(questions.outputs, 0.5)
+    found = probabilities(network, [case.name for case in cases], images, questions, device)
+    thresholds = {}
+    for column, name in enumerate(questions.outputs):
+        answers = np.array([_answer(case, questions, column) for case in cases], float)
+        known = ~np.isnan(answers)
+        thresholds[name] = best_threshold(answers[known], found[known, column])
+    return thresholds
+
+
+def _answer(case: Case, questions: Questions, column: int) -> float:
+    if not questions.multilabel:
+        return float(case.truth[0] == column)
+    return float("nan") if case.truth[column] < 0 else float(case.truth[column])
+
+
+def _predict(
+    model: Model, cases: Sequence[Case], images: Images, fold: int | None, out: Path, device: torch.device
+) -> dict[str, float | None]:
+    """Write the records of ``cases`` and return their scores."""
+    questions = model.questions
+    found = probabilities(model.network, [case.name for case in cases], images, questions, device)
+    rows = []
+    for case, row in zip(cases, found, strict=True):
+        answers = [_answer(case, questions, column) for column in range(len(questions.outputs))]
+        labels = {n: None if np.isnan(a) else int(a) for n, a in zip(questions.outputs, answers, strict=True)}
+        values = dict(zip(questions.outputs, map(float, row), strict=True))
+        rows.append(
+            ClassificationCase(case=case.name, group=case.group, fold=fold, labels=labels, probabilities=values)
+        )
+    predictions = Predictions(questions.outputs, questions.multilabel, tuple(rows))
+    write_predictions(out, predictions)
+    return scores(predictions, model.thresholds)
+
+
+def _test_files(raw: Path, data: ClassificationData, cases: Sequence[Case]) -> dict[str, list[str]]:
+    ending = data.dataset_json["file_ending"]
+    files = {case.name: sorted(map(str, (raw / "imagesTs").glob(f"{case.name}_????{ending}"))) for case in cases}
+    missing = [name for name, found in files.items() if not found]
+    if missing:
+        raise DatasetError(f"{raw / 'imagesTs'} has no image of the held-out case {missing[0]!r}. Prepare again.")
+    return files

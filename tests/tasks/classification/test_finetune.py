@@ -1,0 +1,154 @@
+"""A classification data set of small volumes, through the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rasd_nnu.cli.main import main
+from rasd_nnu.records.classification import read_predictions
+from rasd_nnu.tasks.classification import train as train_module
+from rasd_nnu.tasks.classification.data import Questions, fixed_size
+from rasd_nnu.tasks.classification.model import Model
+from tests.helpers import TinyDataset, tiny_dataset
+from tests.trainers.helpers import write_checkpoint
+
+QUICK = ["-c", "3d_fullres", "--epochs", "2", "--batch-size", "2", "--device", "cpu"]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDataset:
+    tiny = tiny_dataset(tmp_path, monkeypatch, preprocess=("3d_fullres",))
+    monkeypatch.setattr("rasd_nnu.tasks.classification.train.ClassificationRecipe.least", 4, raising=False)
+    _describe(tiny, ["label"], {"label": {"small": 0, "large": 1}})
+    return tiny
+
+
+def _names(tiny: TinyDataset) -> list[str]:
+    return sorted(p.name.removesuffix("_0000.nii.gz") for p in (tiny.raw / "imagesTr").glob("*_0000.nii.gz"))
+
+
+def _describe(
+    tiny: TinyDataset, questions: list[str], classes: dict[str, Any], truth: list[list[str]] | None = None
+) -> None:
+    """Turn the data set into one of classification: three cases to train on, one to validate."""
+    content = json.loads((tiny.raw / "dataset.json").read_text()) | {"task": "classification", "classes": classes}
+    (tiny.raw / "dataset.json").write_text(json.dumps(content))
+    names = _names(tiny)
+    rows = truth or [[str(i % 2)] * len(questions) for i in range(len(names))]
+    with (tiny.raw / "cases.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["case", "group", "split", *questions])
+        table.writerows([name, name, "train", *row] for name, row in zip(names, rows, strict=True))
+    (tiny.raw / "splits_final.json").write_text(json.dumps([{"train": names[:3], "val": names[3:]}]))
+
+
+def _run(tiny: TinyDataset, *args: str) -> int:
+    try:
+        main(["finetune", str(tiny.id), *QUICK, *args])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def _fails(tiny: TinyDataset, said: str, capsys: pytest.CaptureFixture[str], *args: str) -> None:
+    capsys.readouterr()
+    assert _run(tiny, *args) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def _folder(tiny: TinyDataset, arm: str = "") -> Path:
+    return tiny.results / f"RaSDClassifier{arm}_2epochs_seed0__nnUNetPlans__3d_fullres" / "fold_0"
+
+
+def test_both_arms_write_records_and_a_model_that_predicts(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_checkpoint(data)
+    assert _run(data, "--arm", "rasd") == 0
+    assert _run(data, "--arm", "scratch") == 0
+    reports = [json.loads((_folder(data, arm) / "transfer_report.json").read_text()) for arm in ("", "_scratch")]
+    assert reports[0]["transfer"]["shares"]["encoder"]["parameters"] == 1.0
+    assert reports[1]["transfer"] is None
+    predictions = read_predictions(_folder(data) / "predictions.csv")
+    assert [case.case for case in predictions.cases] == _names(data)[3:]
+    assert predictions.classes == ("small", "large")
+
+    out = tmp_path / "predicted.csv"
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["predict", str(_folder(data)), str(data.raw / "imagesTr"), str(out), "--device", "cpu"])
+    with out.open() as file:
+        rows = {row["case"]: row for row in csv.DictReader(file)}
+    assert sorted(rows) == _names(data)
+    known = predictions.cases[0]
+    assert float(rows[known.case]["prob_large"]) == pytest.approx(known.probabilities["large"], abs=1e-5)
+    _fails(data, "holds a finished training", capsys, "--arm", "scratch")
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
+    data: TinyDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run(data, "--arm", "scratch") == 0
+    whole = Model.load(_folder(data, "_scratch")).network.state_dict()
+    save = train_module.atomic_save
+
+    def save_and_stop(content: Any, path: Path) -> None:
+        save(content, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "atomic_save", save_and_stop)
+    assert _run(data, "--arm", "scratch", "--overwrite") == 130
+    monkeypatch.setattr(train_module, "atomic_save", save)
+    assert _run(data, "--arm", "scratch") == 0
+    resumed = Model.load(_folder(data, "_scratch")).network.state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_several_findings_with_one_unknown(data: TinyDataset) -> None:
+    yes_no = {"no": 0, "yes": 1}
+    truth = [["0", "1"], ["1", ""], ["0", "0"], ["1", ""]]
+    _describe(data, ["edema", "mass"], {"edema": yes_no, "mass": yes_no}, truth)
+    assert _run(data, "--arm", "scratch") == 0
+    case = read_predictions(_folder(data, "_scratch") / "predictions.csv").cases[0]
+    assert case.labels == {"edema": 1, "mass": None}
+
+
+def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    classes = {"label": {"small": 0, "large": 1}}
+    _fails(data, "no pre-trained checkpoint", capsys)
+    _fails(data, "there is no fold 3, expected 0 to 0", capsys, "--arm", "scratch", "-f", "3")
+    _fails(data, "5 labelled cases are asked for", capsys, "--arm", "scratch", "--labelled", "5")
+    _fails(data, "--iterations is for segmentation", capsys, "--iterations", "5")
+    _describe(data, ["label"], classes, [["1"], ["1"], ["1"], ["0"]])
+    _fails(data, "have one class only for 'label' (large)", capsys, "--arm", "scratch")
+    _describe(data, ["label"], classes, [["1"], [""], ["1"], ["0"]])
+    _fails(data, "has '' as 'label', expected a number from 0 to 1", capsys, "--arm", "scratch")
+    _describe(data, ["label"], classes)
+    names = _names(data)
+    (data.raw / "splits_final.json").write_text(json.dumps([{"train": names, "val": names[:1]}]))
+    _fails(data, "is on two sides of fold 0", capsys, "--arm", "scratch")
+
+
+def test_an_image_that_went_bad_is_named(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = next((data.preprocessed / "nnUNetPlans_3d_fullres").glob(f"{_names(data)[1]}*.b2nd"))
+    broken.write_bytes(b"half")
+    _fails(data, f"cannot read the preprocessed case '{_names(data)[1]}'", capsys, "--arm", "scratch")
+
+
+def test_images_are_padded_or_resized_to_one_size() -> None:
+    small, large = torch.ones(1, 4, 6), torch.ones(1, 16, 8)
+    padded = fixed_size(small, (8, 8))
+    assert (padded.shape, float(padded.sum())) == ((1, 8, 8), 24.0)
+    assert torch.allclose(fixed_size(large, (8, 8)), torch.ones(1, 8, 8))
+
+
+def test_unknown_answers_add_nothing_to_the_loss() -> None:
+    questions = Questions(("a", "b"), (("no", "yes"), ("no", "yes")))
+    logits = torch.tensor([[0.0, 5.0]])
+    loss = train_module.classification_loss(logits, torch.tensor([[1, -1]]), questions)
+    assert float(loss) == pytest.approx(0.6931, abs=1e-4)
