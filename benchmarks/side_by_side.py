@@ -4,7 +4,7 @@
 
 Each argument is the interpreter of an environment with one of the versions. Every measurement runs in a process of its
 own, before and after in alternating order (ABBA), so that a busy machine slows both; the result is the median of the
-rounds' ratios with the 95 % interval of bootstrapped medians. Writes results/side_by_side.json. A few minutes on a core.
+rounds' ratios with the 95 % interval of bootstrapped medians. Writes results/side_by_side.json. A few minutes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ torch.set_num_threads(1)
 from rasd_nnu.cli.main import main
 with tempfile.TemporaryDirectory() as folder:
     out = str(pathlib.Path(folder) / "a.pth")
-    options = ["--iterations", "8", "--lr", "1e-3", "--schedule", "constant", "--precision", "fp32", "--batch-size", "2"]
+    options = ["--iterations", "8", "--lr", "1e-3", "--schedule", "constant", "--precision", "fp32"]
     try:
         main(["pretrain", "-d", "3d", "--patch", "32", *options, "--device", "cpu", "--out", out])
     except SystemExit:
