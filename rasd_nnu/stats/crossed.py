@@ -171,8 +171,8 @@ def _judge(
         test=_student(mean, se, satterthwaite, alpha, "satterthwaite", a),
         hillis=_student(mean, se, _df((seeds + common) ** 2, seeds**2 / (s - 1)), alpha, "hillis"),
         conservative=_generalized(mean, se, np.array([seeds, patients, rest]) / s, degrees, alpha, a),
-        these_seeds=_student(mean, fixed_seeds, n - 1, alpha, "fixed seeds"),
-        these_patients=_student(mean, fixed_patients, s - 1, alpha, "fixed patients"),
+        these_seeds=_student(mean, fixed_seeds, float(n - 1), alpha, "fixed seeds"),
+        these_patients=_student(mean, fixed_patients, float(s - 1), alpha, "fixed patients"),
         components=parts,
         note=_note(s, n),
     )
@@ -220,7 +220,7 @@ def _note(s: int, n: int) -> str:
     if s < RELIABLE_SEEDS:
         notes.append(
             f"{s} seeds: where seeds matter more than patients, the test at 5 % rejects too often "
-            f"({'11 to 13' if s == 2 else '7 to 9'} %); the conservative p-value does not"
+            f"({'9 to 13' if s == 2 else '6 to 8'} %); the conservative p-value does not"
         )
     if n < 10:
         notes.append(f"n = {n}: with skewed differences the level of 5 % does not hold below n = 10")

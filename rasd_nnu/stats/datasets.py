@@ -80,7 +80,7 @@ def across_datasets(differences: npt.ArrayLike, rope: float = 0.01, confidence: 
 
 
 def bayesian_signed_rank(
-    differences: npt.ArrayLike, rope: float, prior: float = 0.6, n_draws: int = 50_000, seed: int = 0
+    differences: npt.ArrayLike, rope: float, prior: float = 0.5, n_draws: int = 50_000, seed: int = 0
 ) -> BayesianSignedRank:
     """Return the probabilities that B is better, that the arms are practically equal, and that A is better.
 

@@ -38,12 +38,12 @@ def generalized_half_width(mean_squares: FloatArray, degrees: tuple[int, int, in
 
 def _standard_errors(mean_squares: FloatArray, degrees: tuple[int, int, int]) -> FloatArray:
     """Return draws of the standard error of the mean, shape (draws,)."""
-    seeds, patients, rest = mean_squares[:, None] * _inverse_chi_squares(degrees)
+    seeds, patients, rest = mean_squares[:, None] * inverse_chi_squares(degrees)
     return np.asarray(np.sqrt(seeds + np.maximum(patients - rest, 0.0)))
 
 
 @lru_cache(maxsize=8)
-def _inverse_chi_squares(degrees: tuple[int, int, int]) -> FloatArray:
+def inverse_chi_squares(degrees: tuple[int, int, int]) -> FloatArray:
     """Return stratified draws of df / chi-square, shape (3, draws): the same for the same degrees of freedom."""
     rng = np.random.default_rng(0)
     uniform = (np.arange(_DRAWS) + 0.5) / _DRAWS

@@ -114,7 +114,7 @@ def mean_test(
         p_student=p_student,
         smallest_p=smallest if flips.exact else max(smallest, 1 / (n_resamples + 1)),
         exact=flips.exact,
-        interval=_interval(units, flips, alpha),
+        interval=_interval(units, flips, max(p_signflip, p_student), alpha),
         note=reliability(units),
     )
 
@@ -131,8 +131,8 @@ def reliability(units: FloatArray) -> str:
     return "; ".join(notes)
 
 
-def _interval(units: FloatArray, flips: SignFlips, alpha: float) -> Interval:
-    """Return the values that neither reference rejects at ``alpha``."""
+def _interval(units: FloatArray, flips: SignFlips, p: float, alpha: float) -> Interval:
+    """Return the values that the test does not reject at ``alpha``; its p-value for 0 is ``p``."""
     mean, se, a = float(units.mean()), skewness.standard_error(units), skewness.mean_skewness(units)
     quantile = float(stats.t.ppf(1 - alpha / 2, units.size - 1))
     low, high = (mean - se * skewness.inverse(h, a) for h in (quantile, -quantile))
@@ -144,6 +144,8 @@ def _interval(units: FloatArray, flips: SignFlips, alpha: float) -> Interval:
         return Interval(low, high, 1 - alpha, "student", note)
     note = f"interval unreliable with n = {units.size}" if units.size < RELIABLE_UNITS else ""
     low, high = (_edge(flips.p, end, end - mean, alpha, _TOLERANCE * se) for end in (low, high))
+    if p > alpha:  # with ties the p-value at 0 may be a peak between smaller ones
+        low, high = min(low, 0.0), max(high, 0.0)
     return Interval(low, high, 1 - alpha, "inversion", note)
 
 

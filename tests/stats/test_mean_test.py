@@ -55,8 +55,14 @@ def test_the_interval_holds_zero_exactly_if_the_test_does_not_reject(hundredths:
     if result.interval.method == "degenerate":
         return
     inside = result.interval.low <= 0 <= result.interval.high
-    if min(abs(result.interval.low), abs(result.interval.high)) > 1e-5 * result.se:
+    if result.p > 0.05 or min(abs(result.interval.low), abs(result.interval.high)) > 1e-5 * result.se:
         assert inside == (result.p > 0.05)
+
+
+def test_zero_is_in_the_interval_if_ties_alone_keep_the_test_from_rejecting() -> None:
+    result = mean_test([-0.01, 0, 0, 0, -0.03, -0.02, 0, -0.02, 0, -0.01, -0.01, 0.01])
+    assert result.p_student < 0.05 < result.p_signflip
+    assert result.interval.high == 0
 
 
 def test_the_ends_of_the_interval_are_where_the_p_value_crosses_the_level() -> None:
