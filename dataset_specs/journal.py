@@ -53,6 +53,14 @@ class Journal:
         with (self.folder / NAME).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(self.entries[case]) + "\n")
 
+    def leave_out(self, case: str, signature: str, problem: str) -> None:
+        """Note that a case could not be converted."""
+        self.add(case, signature, {"files": [], "problem": problem})
+
+    def is_left_out(self, case: str) -> bool:
+        """Whether a case could not be converted."""
+        return "problem" in self.entries.get(case, {})
+
     def keep_only(self, signatures: Mapping[str, str]) -> None:
         """Forget cases that are not of these signatures, and remove all files that belong to no remembered case."""
         self.entries = {case: self.entries[case] for case in signatures if self.has(case, signatures[case])}

@@ -43,6 +43,7 @@ def prepare(
     *,
     split: Kind = "default",
     workers: int = 1,
+    leave_out: bool = False,
 ) -> PreparedDataset:
     """Convert a release to ``raw/DatasetNNN_Name``.
 
@@ -59,6 +60,7 @@ def prepare(
         track: Wraps the loop over the outcomes, to show progress.
         split: ``default`` (by patient) or ``paper``.
         workers: Processes that convert.
+        leave_out: Go on without cases that are unusable, and name them in a warning, rather than stop.
 
     Returns:
         The folder, its cases and warnings.
@@ -78,14 +80,25 @@ def prepare(
     existing = target.exists() and not overwrite
     folder = target if existing else raw / f".{spec.dataset_name}.partial"
     journal = Journal(folder)
-    todo = [case for case in cases if not journal.has(case.case, signatures[case.case])]
+    todo = [
+        case
+        for case in cases
+        if not journal.has(case.case, signatures[case.case])
+        or (journal.is_left_out(case.case) and not (leave_out or existing))
+    ]
     try:
         if existing:
             _check_is_ours(target, journal, todo, cases)
         else:
             _start(folder, journal, signatures)
             outcomes = convert_all(spec, todo, folder, plan.sides, workers)
-            _collect(spec, track(outcomes, len(todo), "convert"), journal, signatures, len(cases))
+            problems = _collect(track(outcomes, len(todo), "convert"), journal, signatures)
+            if problems and not leave_out:
+                raise _unusable(spec, problems, len(cases))
+        left_out = [case.case for case in cases if journal.is_left_out(case.case)]
+        if left_out:
+            cases = [case for case in cases if case.case not in left_out]
+            plan = plan_split(spec, cases, split)
         _put_on_sides(journal, plan)
         journal.keep_only(signatures)
         _write_tables(spec, source, cases, plan, journal)
@@ -124,24 +137,26 @@ def _start(folder: Path, journal: Journal, signatures: Mapping[str, str]) -> Non
     journal.keep_only(signatures)
 
 
-def _collect(
-    spec: DatasetSpec, outcomes: Iterable[Outcome], journal: Journal, signatures: Mapping[str, str], total: int
-) -> None:
-    """Note every converted case; at the end name the unusable ones."""
-    problems = []
+def _collect(outcomes: Iterable[Outcome], journal: Journal, signatures: Mapping[str, str]) -> dict[str, str]:
+    """Note every case, whether it was converted or not; return what is wrong with the unusable ones."""
+    problems = {}
     for outcome in outcomes:
         if outcome.problem:
-            problems.append(f"{outcome.case}: {outcome.problem}")
+            problems[outcome.case] = outcome.problem
+            journal.leave_out(outcome.case, signatures[outcome.case], outcome.problem)
         else:
             journal.add(outcome.case, signatures[outcome.case], dict(outcome.result))
-    if problems:
-        problems.sort()
-        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise DatasetError(
-            f"{len(problems)} of {total} cases of {spec.key} are unusable: {'; '.join(problems[:SHOWN])}{more}. "
-            "Correct these files or take the cases out of the source and run the same command again; the cases that "
-            "were converted are kept and no data set was written."
-        )
+    return problems
+
+
+def _unusable(spec: DatasetSpec, problems: Mapping[str, str], total: int) -> DatasetError:
+    named = [f"{case}: {problems[case]}" for case in sorted(problems)]
+    more = f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    return DatasetError(
+        f"{len(named)} of {total} cases of {spec.key} are unusable: {'; '.join(named[:SHOWN])}{more}. "
+        "Correct these files, or give --leave-out to go on without them, and run the same command again; the cases "
+        "that were converted are kept and no data set was written."
+    )
 
 
 def _put_on_sides(journal: Journal, plan: SplitPlan) -> None:
@@ -171,7 +186,7 @@ def _write_tables(
     if spec.task == "detection":
         labels = {name: value for name, value in spec.labels.items() if isinstance(value, int)}
         sizes = [(record, *journal.entries[record.case]["size"]) for record in records]
-        boxes = boxes_table(labels, sizes, {case: entry["boxes"] for case, entry in journal.entries.items()})
+        boxes = boxes_table(labels, sizes, {case.case: journal.entries[case.case]["boxes"] for case in cases})
     training = sum(side != "test" for side in plan.sides.values())
     write_all_tables(journal.folder, _dataset_json(spec, training, plan), records, plan.folds, boxes)
 
@@ -216,6 +231,12 @@ def _warnings(spec: DatasetSpec, found: int, journal: Journal) -> Iterator[str]:
     expected = spec.layout.cases
     if expected is not None and found != expected:
         yield f"the source lists {found} cases, the official release has {expected}"
-    dropped = sum(entry["dropped"] for entry in journal.entries.values())
+    left_out = sorted(case for case in journal.entries if journal.is_left_out(case))
+    if left_out:
+        yield (
+            f"{len(left_out)} unusable case(s) were left out, such as {left_out[0]}: "
+            f"{journal.entries[left_out[0]]['problem']}"
+        )
+    dropped = sum(entry.get("dropped", 0) for entry in journal.entries.values())
     if dropped:
         yield f"{dropped} box(es) lay outside their image or covered nothing and were left out"

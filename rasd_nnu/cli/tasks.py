@@ -107,6 +107,7 @@ def prepare_task(
         int | None, typer.Option(help="Processes that convert; default: all cores.", min=1, show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")] = False,
+    leave_out: Annotated[bool, typer.Option("--leave-out", help="Go on without unusable cases, naming them.")] = False,
 ) -> None:
     """Turn an official release into nnU-Net's raw format, in the folder that nnUNet_raw names."""
     from rasd_nnu.dataset_specs.locations import core_count, raw_folder
@@ -122,7 +123,14 @@ def prepare_task(
         raise ConfigError(f"--split is {split!r}; expected default or paper.")
     kind: Any = split
     prepared = prepare(
-        spec, source, raw_folder(), overwrite, track=_progress, split=kind, workers=workers or core_count()
+        spec,
+        source,
+        raw_folder(),
+        overwrite,
+        track=_progress,
+        split=kind,
+        workers=workers or core_count(),
+        leave_out=leave_out,
     )
     state = f"{prepared.converted} converted now" if prepared.converted else "nothing to do, it is up to date"
     typer.echo(f"{spec.dataset_name}: {len(prepared.cases)} cases in {prepared.path} ({state})")
