@@ -7,6 +7,7 @@ from recipe import Arm, RegionsConfig, RenewConfig, Start
 _LATE = {"share": 0.5, "begin": 0.3, "end": 0.85}
 _EARLY = {"share": 0.5, "begin": 0.0, "end": 0.85}
 _ALWAYS = {"share": 0.5, "begin": 0.0, "end": 1.0, "falling": False}
+_FIRST = {"share": 1.0, "begin": 0.0, "end": 0.6}
 _ALIKE = {"alike": 1.0}
 _BLIND = RegionsConfig(merge=1.0)
 _HALF = RegionsConfig(merge=0.5, divide=0.3)
@@ -20,6 +21,9 @@ ARMS = {
             for kind in ("curve", "convolution", "shift", "random")
             for when, schedule in (("late", _LATE), ("early", _EARLY), ("always", _ALWAYS))
         ),
+        Arm("shift_first", mix=RenewConfig(kind="shift", **_FIRST)),
+        Arm("random_first", mix=RenewConfig(kind="random", **_FIRST)),
+        Arm("shift_mild_late", mix=RenewConfig(kind="shift", **_LATE, spread=(0.0, 0.4), contrast=(0.8, 1.2))),
         Arm("shift_alike_late", mix=RenewConfig(kind="shift", **_LATE, **_ALIKE)),
         Arm("shift_blind_late", mix=RenewConfig(kind="shift", **_LATE, regions=_BLIND)),
         Arm("shift_half_late", mix=RenewConfig(kind="shift", **_LATE, regions=_HALF)),

@@ -38,14 +38,19 @@ def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe:
 
 def _mix() -> list[Job]:
     """Kinds of mixing, starts, then variants."""
+    starts = ("cases_whole_300", "fields_whole_300")
     return [
         *_on(CHOOSING, _FIRST, (0,), _SHORT),
+        *_on(CHOOSING, starts, (0,), _SHORT),
+        *_on(CHOOSING, ("scratch",), (0,), replace(_SHORT, steps=700)),
+        *_on(CHOOSING, ("shift_always", "shift_first", "curve_always"), (0,), _SHORT),
+        *_on(CHOOSING, ("scratch", "shift_late"), (0, 1), _PLATEAU),
+        *_on(CHOOSING, starts, (1,), _SHORT),
+        *_on(CHOOSING, ("scratch",), (1,), replace(_SHORT, steps=700)),
         *_on(CHOOSING, _FIRST, (0,), _PLATEAU),
-        *_on(CHOOSING, ("cases_whole_300", "fields_whole_300"), (0, 1), _SHORT),
-        *_on(CHOOSING, ("scratch",), (0, 1), replace(_SHORT, steps=700)),
-        *_on(CHOOSING, _FIRST, (1,), _PLATEAU),
-        *_on(CHOOSING, _SECOND, (0, 1), _PLATEAU),
         *_on(CHOOSING, ("scratch",), (0, 1), replace(_PLATEAU, steps=2400)),
+        *_on(CHOOSING, ("scratch", "shift_late", "curve_late"), (0,), _SHORT, inner=0),
+        *_on(CHOOSING, ("scratch", "shift_late", "curve_late"), (0,), _SHORT, inner=1),
         *_on(CHOOSING, _FIRST, (1,), _SHORT),
     ]
 

@@ -18,6 +18,9 @@ from skimage.transform import resize
 CHOOSING = ("sunnybrook_lv", "camus_us", "covid_ct", "dsb2018_histology")
 CONFIRMING = ("hippocampus_2d", "hippocampus_3d", "usgra_us", "muscle_ultrasound", "wbc_smear")
 
+#: Trained on one source, tested on another: for robustness, no part of the primary measure.
+ACROSS = ("covid_ct_across",)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -46,6 +49,7 @@ class Task:
         test_patients: Number of fixed patients to test on; the others are drawn from for training.
         test_images: Most images of a test patient.
         read: Yields ``(patient, image, label)`` in a fixed order, given the folder with the data sets.
+        source: Beginning of the names of the patients to train on, where the others, of another source, are tested on.
     """
 
     key: str
@@ -55,6 +59,7 @@ class Task:
     test_patients: int
     test_images: int
     read: Callable[[Path], Iterator[tuple[str, np.ndarray, np.ndarray]]]
+    source: str | None = None
 
     def cases(self) -> tuple[list[Case], list[Case]]:
         """Return the cases to draw training patients from, and those to test on."""
@@ -76,7 +81,8 @@ def _cases(key: str) -> tuple[list[Case], list[Case]]:
         Case(patient, _standardised(image), label.astype(np.uint8))
         for patient, image, label in task.read(Path(os.environ["RASD_DATA"]))
     ]
-    patients = np.random.default_rng(0).permutation(sorted({case.patient for case in cases}))
+    names = sorted({case.patient for case in cases if task.source is None or not case.patient.startswith(task.source)})
+    patients = np.random.default_rng(0).permutation(names)
     tested = set(patients[: task.test_patients])
     pool = [case for case in cases if case.patient not in tested]
     test: list[Case] = []
@@ -167,6 +173,7 @@ TASKS = {
         Task("sunnybrook_lv", 2, 1, (64, 64), 20, 3, _pictures("sunnybrook_lv", 112)),
         Task("camus_us", 4, 1, (64, 64), 60, 1, _pictures("camus_us", 72)),
         Task("covid_ct", 3, 1, (64, 64), 8, 7, _pictures("covid_ct", 72)),
+        Task("covid_ct_across", 3, 1, (64, 64), 8, 7, _pictures("covid_ct", 72), source="coronacases"),
         Task("usgra_us", 3, 1, (64, 64), 60, 1, _pictures("usgra_us", 80)),
         Task("wbc_smear", 3, 3, (64, 64), 60, 1, _pictures("wbc_smear", 64, 3)),
         Task("muscle_ultrasound", 2, 1, (64, 64), 24, 1, _pairs("muscle_ultrasound", "masks", 96)),
