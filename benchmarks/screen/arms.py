@@ -31,6 +31,8 @@ ARMS = {
         Arm("random_blind_late", mix=RenewConfig(kind="random", **_LATE, regions=_BLIND)),
         Arm("random_half_late", mix=RenewConfig(kind="random", **_LATE, regions=_HALF)),
         Arm("random_blend_late", mix=RenewConfig(kind="random", **_LATE, blend=(0.0, 1.0))),
+        Arm("cases_300_shift_late", mix=RenewConfig(kind="shift", **_LATE), start=Start("cases", 300)),
+        Arm("cases_300_curve_late", mix=RenewConfig(kind="curve", **_LATE), start=Start("cases", 300)),
         Arm("warp", warp=0.5),
         *(
             Arm(f"{maps}_{part}_{steps}", start=Start(maps, steps, part))

@@ -43,7 +43,7 @@ def _mix() -> list[Job]:
         *_on(CHOOSING, _FIRST, (0,), _SHORT),
         *_on(CHOOSING, starts, (0,), _SHORT),
         *_on(CHOOSING, ("scratch",), (0,), replace(_SHORT, steps=700)),
-        *_on(CHOOSING, ("shift_always", "shift_first", "curve_always"), (0,), _SHORT),
+        *_on(CHOOSING, ("cases_300_shift_late", "shift_always", "shift_first", "curve_always"), (0,), _SHORT),
         *_on(CHOOSING, ("scratch", "shift_late"), (0, 1), _PLATEAU),
         *_on(CHOOSING, starts, (1,), _SHORT),
         *_on(CHOOSING, ("scratch",), (1,), replace(_SHORT, steps=700)),
@@ -66,4 +66,4 @@ def jobs(plan: str) -> list[Job]:
     """
     if plan not in PLANS:
         raise SystemExit(f"unknown plan {plan!r}, expected one of {', '.join(PLANS)}")
-    return PLANS[plan]()
+    return list({job.key: job for job in PLANS[plan]()}.values())  # what is wanted twice counts where it is first

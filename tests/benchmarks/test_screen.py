@@ -123,6 +123,14 @@ def test_seeds_draw_other_patients_and_the_test_stays(screen: Any) -> None:
         task.labelled(9, 0)
 
 
+def test_another_source_is_tested_on_and_never_trained_on(screen: Any) -> None:
+    across = replace(screen.tasks.TASKS["invented"], key="across", source="p0")
+    screen.tasks.TASKS["across"] = across
+    pool, test = across.cases()
+    assert {c.patient for c in pool} == {f"p{i:02d}" for i in range(10)}
+    assert {c.patient for c in test} == {"p10", "p11"}
+
+
 def test_dice_is_of_patients_and_absent_classes_do_not_count(screen: Any) -> None:
     task = screen.tasks.TASKS["invented"]
     case, shape = screen.tasks.Case, (4, 4)
