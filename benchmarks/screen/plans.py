@@ -37,16 +37,30 @@ def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe:
 
 
 def _mix() -> list[Job]:
-    """Kinds of mixing, starts, then variants."""
-    starts = ("cases_whole_300", "fields_whole_300")
+    """Kinds of mixing, starts, then both, with the scratch of the same total."""
+    starts, total = ("cases_whole_300", "fields_whole_300"), replace(_SHORT, steps=700)
     return [
         *_on(CHOOSING, _FIRST, (0,), _SHORT),
         *_on(CHOOSING, starts, (0,), _SHORT),
-        *_on(CHOOSING, ("scratch",), (0,), replace(_SHORT, steps=700)),
-        *_on(CHOOSING, ("cases_300_shift_late", "shift_always", "shift_first", "curve_always"), (0,), _SHORT),
+        *_on(CHOOSING, ("scratch",), (0,), total),
+        *_on(CHOOSING, ("cases_300_shift_late",), (0,), _SHORT),
+        *(
+            job
+            for seed in (1, 2, 3)
+            for job in _on(CHOOSING, ("cases_300_shift_late",), (seed,), _SHORT)
+            + _on(CHOOSING, ("scratch",), (seed,), total)
+        ),
+        *(
+            job
+            for seed in (0, 1)
+            for job in _on(CONFIRMING, ("cases_300_shift_late",), (seed,), _SHORT)
+            + _on(CONFIRMING, ("scratch",), (seed,), total)
+        ),
+        *_on(CHOOSING, ("cases_300_shift_late",), (0,), _PLATEAU),
+        *_on(CHOOSING, ("scratch",), (0,), replace(_PLATEAU, steps=1500)),
         *_on(CHOOSING, ("scratch", "shift_late"), (0, 1), _PLATEAU),
         *_on(CHOOSING, starts, (1,), _SHORT),
-        *_on(CHOOSING, ("scratch",), (1,), replace(_SHORT, steps=700)),
+        *_on(CHOOSING, ("shift_always", "shift_first", "curve_always", "cases_300_curve_late"), (0,), _SHORT),
         *_on(CHOOSING, _FIRST, (0,), _PLATEAU),
         *_on(CHOOSING, ("scratch",), (0, 1), replace(_PLATEAU, steps=2400)),
         *_on(CHOOSING, ("scratch", "shift_late", "curve_late"), (0,), _SHORT, inner=0),
