@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-
-import pooch
 
 from rasd_nnu.dataset_specs.archive import unpack
 from rasd_nnu.dataset_specs.locations import download_folder
 from rasd_nnu.dataset_specs.schema import DatasetSpec, Download
-from rasd_nnu.errors import DatasetError
+from rasd_nnu.downloads import ChecksumError, Limits, download
+from rasd_nnu.errors import DatasetError, DownloadError
 
-TIMEOUT_S = 30
+#: The largest public release, whole slides, has 700 GB.
+LIMITS = Limits(max_bytes=10**12)
 
 
 def download_release(spec: DatasetSpec, cache: Path | None = None, retries: int = 2) -> Path:
@@ -35,7 +36,8 @@ def download_release(spec: DatasetSpec, cache: Path | None = None, retries: int 
             f"{spec.homepage}, unpack it and give the folder with --source DIR."
         )
     folder = (cache or download_folder()) / spec.key
-    parts = [_part(download, folder, retries) for download in spec.downloads]
+    _refuse_same_names(spec)
+    parts = [_part(part, folder, retries) for part in spec.downloads]
     with_release = [part for part in parts if (part / spec.layout.folder).is_dir()]
     if not with_release and len(parts) > 1:
         return folder  # the parts lie side by side; patterns of such specs begin with **/
@@ -47,39 +49,44 @@ def download_release(spec: DatasetSpec, cache: Path | None = None, retries: int 
     return with_release[0] / spec.layout.folder
 
 
-def _part(download: Download, folder: Path, retries: int) -> Path:
+def _refuse_same_names(spec: DatasetSpec) -> None:
+    """Raise `DatasetError` where two archives would be kept under one name."""
+    names = [part.url.rsplit("/", 1)[1] for part in spec.downloads]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DatasetError(
+            f"the spec of {spec.key} has two downloads of the name {', '.join(twice)}; expected different ones. "
+            "Take out one of them."
+        )
+
+
+def _part(part: Download, folder: Path, retries: int) -> Path:
     """Return the unpacked content of one archive; it exists only when it is complete."""
-    name = download.url.rsplit("/", 1)[1]
+    name = part.url.rsplit("/", 1)[1]
     unpacked = folder / f"{name}.unpacked"
     if not unpacked.is_dir():
-        unpack(_fetch(download, name, folder, retries), unpacked)
+        archive = _fetch(part, folder / name, retries)
+        try:
+            unpack(archive, unpacked)
+        except DatasetError as error:
+            # Without a checksum what came may be anything: the next call gets it again. A full disk is not its fault.
+            if part.known_hash is None and not (isinstance(error.__cause__, OSError) and error.__cause__.errno):
+                archive.unlink()
+            raise
     return unpacked
 
 
-def _fetch(download: Download, name: str, folder: Path, retries: int) -> Path:
-    server = pooch.create(
-        path=folder,
-        base_url="",
-        registry={name: download.known_hash},
-        urls={name: download.url},
-        retry_if_failed=retries,
-    )
+def _fetch(part: Download, target: Path, retries: int) -> Path:
+    limits = replace(LIMITS, attempts=retries + 1)
     try:
-        return Path(server.fetch(name, downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_S)))
-    except ValueError as error:  # pooch: the checksum differs
+        return download(part.url, target, limits, checksum=part.known_hash, show=True)
+    except ChecksumError as error:
         raise DatasetError(
-            f"the checksum of {download.url} is not the known one ({download.known_hash}): the file was changed "
+            f"the checksum of {part.url} is not the known one ({part.known_hash}): the file was changed "
             "or damaged on the way. Try again, or give an unpacked folder with --source DIR."
         ) from error
-    except OSError as error:  # every error of requests is one
+    except DownloadError as error:
         raise DatasetError(
-            f"cannot download {download.url}: {_reason(error)}. Without network, get the file elsewhere, unpack "
+            f"cannot download {part.url}: {error}. Without network, get the file elsewhere, unpack "
             "it and give the folder with --source DIR."
         ) from error
-
-
-def _reason(error: OSError) -> str:
-    """Return the cause in few words: urllib3 puts it inside an error about the number of its attempts."""
-    cause = getattr(error.args[0], "reason", error) if error.args else error
-    text = str(cause)
-    return text if len(text) <= 160 else text[:157] + "..."

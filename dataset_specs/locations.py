@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.errors import SetupError
+from rasd_nnu.files import expanded
 
 
 def raw_folder() -> Path:
@@ -21,13 +22,13 @@ def raw_folder() -> Path:
             "nnUNet_raw is unset; it names the folder that holds nnU-Net's data sets. Set it, for instance "
             "export nnUNet_raw=$HOME/nnUNet_raw (likewise nnUNet_preprocessed and nnUNet_results)."
         )
-    return Path(value).expanduser()
+    return expanded(value)
 
 
 def download_folder() -> Path:
     """Return ``$RASD_CACHE/downloads``, by default ``~/.cache/rasd_nnu/downloads``."""
     cache = os.environ.get("RASD_CACHE") or "~/.cache/rasd_nnu"
-    return Path(cache).expanduser() / "downloads"
+    return expanded(cache) / "downloads"
 
 
 def own_specs_folder() -> Path | None:
@@ -59,7 +60,7 @@ def find_source(spec: DatasetSpec) -> Path | None:
     value = os.environ.get("RASD_DATA")
     if not value:
         return None
-    root = Path(value).expanduser()
+    root = expanded(value)
     if not root.is_dir():
         raise SetupError(f"RASD_DATA={value} is not a folder; set it to one that holds data sets, or unset it.")
     folder = root / spec.layout.folder

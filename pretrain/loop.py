@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from rasd_nnu.errors import ConfigError
+from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet.plans import NetworkTarget
-from rasd_nnu.pretrain.hardware import Hardware, check_fit, make_fabric
+from rasd_nnu.pretrain.hardware import Hardware, check_fit, is_main_process, make_fabric
 from rasd_nnu.pretrain.keep import Keep
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.progress import Display, Silent
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.report import samples_different
-from rasd_nnu.pretrain.resume import identity, prepare_output
+from rasd_nnu.pretrain.resume import check_output, identity, prepare_output
 from rasd_nnu.pretrain.run import Run
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
@@ -80,22 +82,26 @@ def pretrain(
         ConfigError: If configuration, target and hardware do not fit together, or the batch not into memory.
         DatasetError: If the offline samples are others than asked for, or one is damaged.
         CheckpointError: If the output exists, cannot be written or belongs to another run.
+        LockError: If another run is writing to it.
         DivergenceError: If a loss is not finite.
     """
     hardware = hardware or Hardware()
     _check_request(target, config, recipe, hardware, save_every=save_every, report_every=report_every)
     if offline is not None:
         offline.check_fit(config, recipe.views)
+    check_output(out)
+    asked = identity(target, config, recipe, offline)
     # Before the other processes start, so that a refusal is told once.
-    state = prepare_output(out, identity(target, config, recipe, offline), recipe, overwrite=overwrite, resume=resume)
-    fabric = make_fabric(recipe, hardware)
-    watcher = display if display is not None and fabric.is_global_zero else Silent()
-    try:
-        run = Run(target, config, recipe, out, hardware, state, fabric, watcher, offline, keep)
-        stopped_by = run.train(save_every, report_every)
-    finally:
-        watcher.close()
-    fabric.barrier()
+    with exclusive(out) if is_main_process() else contextlib.nullcontext():
+        state = prepare_output(out, asked, recipe, overwrite=overwrite, resume=resume)
+        fabric = make_fabric(recipe, hardware)
+        watcher = display if display is not None and fabric.is_global_zero else Silent()
+        try:
+            run = Run(target, config, recipe, out, hardware, state, fabric, watcher, offline, keep)
+            stopped_by = run.train(save_every, report_every)
+        finally:
+            watcher.close()
+        fabric.barrier()
     return PretrainResult(
         checkpoint=out,
         iterations=run.history.settled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from rasd_nnu.files import atomic_file
 from rasd_nnu.pretrain.synthesis import SynthesisConfig, draw, generator_for, render
 
 if TYPE_CHECKING:
@@ -87,8 +89,6 @@ def write_nifti(config: SynthesisConfig, folder: Path, samples: int, seed: int =
 
     written = []
     spacing = [*config.spacing[::-1], 1.0][:3]
-    for part in ("images", "labels"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
     for k in range(samples):
         image, label = render(draw(config, generator_for(seed, k)))
         files = [(folder / "labels" / f"synthetic_{k:04d}.nii.gz", label[0].numpy().astype(np.uint8))]
@@ -98,7 +98,8 @@ def write_nifti(config: SynthesisConfig, folder: Path, samples: int, seed: int =
             volume = array.T if array.ndim == 3 else array.T[:, :, None]
             nifti = nibabel.Nifti1Image(volume, np.diag([*spacing, 1.0]))
             nifti.header.set_xyzt_units("mm")
-            nibabel.save(nifti, path)
+            with atomic_file(path) as file:
+                file.write(gzip.compress(nifti.to_bytes(), mtime=0))
             written.append(path)
     return written
 

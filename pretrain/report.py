@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from rasd_nnu.errors import CheckpointError
-from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
@@ -115,15 +111,3 @@ def describe(
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def write_report(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a run report as JSON, atomically.
-
-    Raises:
-        CheckpointError: If the disk is full or the folder cannot be written.
-    """
-    try:
-        write_text(path, json.dumps(content, indent=2))
-    except OSError as error:
-        raise CheckpointError(f"could not write {path} ({error}). Free space or choose another --out.") from error

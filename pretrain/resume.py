@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from rasd_nnu.checkpoints.file import resume_path, safe_load
 from rasd_nnu.errors import CheckpointError
+from rasd_nnu.files import explained
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
@@ -17,6 +19,9 @@ from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
 
 #: Version of the resume file.
 RESUME_VERSION = 2
+
+# What `resume_path` and `Keep` name the files beside a checkpoint.
+_BESIDE = re.compile(r"(.+)\.(?:resume|iter\d+)\.pth")
 
 
 def identity(
@@ -43,7 +48,7 @@ def identity(
 def prepare_output(
     out: Path, asked: dict[str, Any], recipe: Recipe, *, overwrite: bool, resume: bool
 ) -> dict[str, Any] | None:
-    """Check that ``out`` may be written, and return the state to go on from.
+    """Check that ``out`` may be replaced, and return the state to go on from.
 
     Args:
         out: The checkpoint to write.
@@ -54,15 +59,12 @@ def prepare_output(
             run starts, so that the same command can be queued again and again.
 
     Raises:
-        CheckpointError: If the output exists, cannot be written, or belongs to another run.
+        CheckpointError: If the output exists or belongs to another run.
     """
     if resume and overwrite:
         raise CheckpointError("--resume and --overwrite exclude each other. Choose one.")
-    if out.suffix != ".pth" or out.is_dir():
-        raise CheckpointError(f"--out is {out}, expected a file name that ends in .pth, such as {out / 'rasd.pth'}")
     state = resume_path(out)
     if resume and state.is_file():
-        _check_writable(out.parent)
         return load_resume(state, asked, recipe)
     if out.exists() and resume:
         raise CheckpointError(
@@ -73,7 +75,6 @@ def prepare_output(
             raise CheckpointError(
                 f"{path} exists. Use --resume to go on with it, --overwrite to replace it, or give another --out."
             )
-    _check_writable(out.parent)
     return None
 
 
@@ -108,10 +109,22 @@ def _differences(there: Any, here: Any, prefix: str = "") -> Iterator[tuple[str,
         yield prefix, there, here
 
 
-def _check_writable(folder: Path) -> None:
+def check_output(out: Path) -> None:
+    """Check the name of a checkpoint to write, and that its folder, which is made, can be written.
+
+    Raises:
+        CheckpointError: If not.
+    """
+    if out.suffix != ".pth" or out.is_dir():
+        raise CheckpointError(f"--out is {out}, expected a file name that ends in .pth, such as {out / 'rasd.pth'}")
+    if (other := _BESIDE.fullmatch(out.name)) is not None:
+        raise CheckpointError(
+            f"--out is {out}, which is what a run of {out.with_name(other[1] + '.pth')} writes beside its checkpoint. "
+            "Give another name."
+        )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
             pass
     except OSError as error:
-        raise CheckpointError(f"cannot write to {folder} ({error}). Choose another --out.") from None
+        raise CheckpointError(str(explained(error))) from None

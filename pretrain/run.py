@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, resume_path
 from rasd_nnu.errors import CheckpointError, ConfigError
+from rasd_nnu.files import explained, remove_unfinished, write_text
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.hardware import Hardware, memory_format
@@ -24,7 +27,7 @@ from rasd_nnu.pretrain.monitor import Monitor
 from rasd_nnu.pretrain.offline import OfflineBatches, OfflineSamples
 from rasd_nnu.pretrain.progress import Display, Status
 from rasd_nnu.pretrain.recipe import Recipe
-from rasd_nnu.pretrain.report import describe, report_path, run_details, write_report
+from rasd_nnu.pretrain.report import describe, report_path, run_details
 from rasd_nnu.pretrain.resume import RESUME_VERSION, identity
 from rasd_nnu.pretrain.stream import Batches, Share, stream
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
@@ -79,7 +82,7 @@ class Run:
         self.monitor: Monitor | None = None
         if fabric.is_global_zero:
             _remove_unfinished_files(out)
-            self.monitor = Monitor(out.with_name(f"{out.stem}.tensorboard"), self.start)
+            self.monitor = Monitor(out.with_name(f"{out.stem}.tensorboard"), self.start, watcher.message)
 
     def train(self, save_every: int, report_every: int) -> str | None:
         """Go on to the last iteration, or to a signal; return the signal's name."""
@@ -162,8 +165,8 @@ class Run:
         if self.fabric.is_global_zero:
             try:
                 self._write()
-            except CheckpointError as error:
-                failure = str(error)
+            except (CheckpointError, OSError) as error:
+                failure = str(explained(error) if isinstance(error, OSError) else error)
                 if not required:
                     self.watcher.message(f"warning: {failure} The run goes on; the next save tries again.")
         # Every process ends the same way: one that waited for a failed one would wait for ever.
@@ -189,15 +192,14 @@ class Run:
         if (kept := self.keep.path(self.out, self.history.settled)) is not None:
             atomic_save(content, kept)
             self.keep.tidy(self.out)
-        write_report(report_path(self.out), {"command": "pretrain", "checkpoint": str(self.out), **details})
+        report = {"command": "pretrain", "checkpoint": str(self.out), **details}
+        write_text(report_path(self.out), json.dumps(report, indent=2))
 
 
 def _remove_unfinished_files(out: Path) -> None:
-    """Remove the temporary files that a killed run left."""
-    names = (out.name, resume_path(out).name, report_path(out).name, f"{out.stem}.iter*.pth")
-    for name in names:
-        for unfinished in out.parent.glob(f".{name}.*"):
-            unfinished.unlink()
+    """Remove the temporary files that a killed run left; this run has the lock."""
+    names = [re.escape(path.name) for path in (out, resume_path(out), report_path(out))]
+    remove_unfinished(out.parent, "|".join([*names, rf"{re.escape(out.stem)}\.iter\d+\.pth"]))
 
 
 def _tuned_convolutions(device: torch.device) -> contextlib.AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: shown as one line, exit code 2, no traceback."""
+"""Errors that a user can fix: shown as one line, exit code 2, no traceback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Say in one line what is wrong, what was got, what is expected, and how to mend it.
+    """Say in one line what is wrong, what was got, what is expected, and how to fix it.
 
     Every error that input from outside can cause derives from this class; the command line prints it
     without a traceback and exits with code 2.
@@ -19,6 +19,18 @@ class UserError(Exception):
 
 class SetupError(UserError):
     """The environment (variables, library versions) does not allow the request."""
+
+
+class FileError(UserError):
+    """The operating system refuses to read or write a file or folder."""
+
+
+class LockError(UserError):
+    """Another run is at work on the same output."""
+
+
+class DownloadError(UserError):
+    """A file cannot be downloaded, or is not what it should be."""
 
 
 class PlansError(UserError):

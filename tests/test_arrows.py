@@ -18,13 +18,15 @@ FOLDERS = {
     "rasd_nnu": "rasd_nnu",
 }
 
-_BOTTOM = {"errors", "files"}
+_BOTTOM = {"errors", "files", "locks", "downloads"}
 _FLOOR = _BOTTOM | {"nnunet", "networks", "checkpoints"}
 
 #: Room -> rooms that it may import.
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "locks": {"errors"},
+    "downloads": {"errors", "files"},
     "stats": _BOTTOM,
     "records": _BOTTOM,
     "nnunet": _BOTTOM,

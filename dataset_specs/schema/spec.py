@@ -37,7 +37,7 @@ class Download(SpecModel):
 
     @property
     def known_hash(self) -> str | None:
-        """The checksum as pooch writes it (``algorithm:digest``), or None where none is known."""
+        """The checksum as ``algorithm:digest``, or None where none is known."""
         if self.sha256:
             return f"sha256:{self.sha256}"
         return f"md5:{self.md5}" if self.md5 else None

@@ -64,19 +64,10 @@ class Manifest:
         return {"seed": self.seed, "views": self.views, "stream": self.stream, "synthesis": self.config.to_dict()}
 
     def write(self, folder: Path) -> None:
-        """Write ``manifest.json``, atomically.
-
-        Raises:
-            DatasetError: If the disk is full or the folder cannot be written.
-        """
+        """Write ``manifest.json``, atomically."""
         files = [{"bytes": entry.bytes, "sha256": entry.sha256} for entry in self.files]
         content = {"format_version": FORMAT_VERSION, "samples": self.samples, **self.request(), "files": files}
-        try:
-            write_text(folder / FILE_NAME, json.dumps(content, indent=1))
-        except OSError as error:
-            raise DatasetError(
-                f"could not write {folder / FILE_NAME} ({error}). Free space or choose another --out."
-            ) from error
+        write_text(folder / FILE_NAME, json.dumps(content, indent=1))
 
 
 def sample_path(folder: Path, index: int) -> Path:

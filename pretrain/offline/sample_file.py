@@ -34,20 +34,16 @@ def write_sample(path: Path, image: Tensor, label: Tensor) -> FileEntry:
         label: ``(*S)``, classes below 256.
 
     Raises:
-        DatasetError: If a value does not fit, or the file cannot be written.
+        DatasetError: If a value does not fit.
+        OSError: If the file cannot be written.
     """
     arrays = {"image": image.half().numpy(), "label": label.to(torch.uint8).numpy()}
     if not np.isfinite(arrays["image"]).all():
         raise DatasetError(
             f"an intensity of {path.name} is beyond float16 (65504). Use a normalisation, or pretrain online."
         )
-    try:
-        with atomic_file(path) as file:
-            _write_npz(file, arrays)
-    except OSError as error:
-        raise DatasetError(
-            f"could not write {path} ({error}). Free space and give the same command again, or choose another --out."
-        ) from error
+    with atomic_file(path) as file:
+        _write_npz(file, arrays)
     return file_entry(path)
 
 

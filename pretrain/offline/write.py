@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 
 from rasd_nnu.errors import DatasetError
+from rasd_nnu.files import remove_unfinished
+from rasd_nnu.locks import FOLDER_LOCK, exclusive
 from rasd_nnu.pretrain.offline.manifest import FILE_NAME, FileEntry, Manifest, read_manifest, sample_path
 from rasd_nnu.pretrain.offline.sample_file import file_entry, read_sample, write_sample
 from rasd_nnu.pretrain.stream import Batches, Share, stream
@@ -46,9 +48,22 @@ def write_samples(
         The complete manifest.
 
     Raises:
-        DatasetError: If the folder holds something else, or cannot be written, or the disk is too small.
+        DatasetError: If the folder holds something else, or the disk is too small.
+        LockError: If another run is writing to the folder.
+        OSError: If the folder cannot be written.
     """
     wanted = Manifest(config, seed, samples, views)
+    _known_files(folder, wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        return _write_missing(wanted, folder, device, workers, tell)
+
+
+def _write_missing(
+    wanted: Manifest, folder: Path, device: torch.device | str, workers: int, tell: Callable[[int], None]
+) -> Manifest:
+    """Write the samples that are not there; this process has the lock."""
+    config, samples = wanted.config, wanted.samples
     known = _known_files(folder, wanted)
     entries = _intact(folder, wanted, known)
     tell(len(entries))
@@ -56,11 +71,10 @@ def write_samples(
         return replace(wanted, files=tuple(entries))
     _check_space(folder, wanted, len(entries))
     wanted.write(folder)
-    for unfinished in folder.glob(".sample_*"):
-        unfinished.unlink()
-    batches = Batches(config, seed, Share(1), torch.device(device), views=views)
+    remove_unfinished(folder, r"sample_\d+\.npz")
+    batches = Batches(config, wanted.seed, Share(1), torch.device(device), views=wanted.views)
     for index, (image, label) in enumerate(stream(batches, len(entries), samples, workers), start=len(entries)):
-        each_view = image if views > 1 else image[:, None]
+        each_view = image if wanted.views > 1 else image[:, None]
         entries.append(write_sample(sample_path(folder, index), each_view[0].cpu(), label[0].cpu()))
         tell(len(entries))
     written = replace(wanted, files=tuple(entries))
@@ -71,7 +85,7 @@ def write_samples(
 def _known_files(folder: Path, wanted: Manifest) -> tuple[FileEntry, ...]:
     """Check that the folder is empty or of the same request, and return the entries of its manifest."""
     if not (folder / FILE_NAME).is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {FOLDER_LOCK}):
             raise DatasetError(f"{folder} exists and holds no samples of ours. Give another --out.")
         return ()
     there = read_manifest(folder)
@@ -106,11 +120,7 @@ def _intact(folder: Path, wanted: Manifest, known: tuple[FileEntry, ...]) -> lis
 
 def _check_space(folder: Path, wanted: Manifest, there: int) -> None:
     """Raise `DatasetError` unless the samples that are missing fit on the disk."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise DatasetError(f"cannot write to {folder} ({error}). Choose another --out.") from None
+    free = shutil.disk_usage(folder).free
     voxels = torch.Size(wanted.config.shape).numel()
     needed = (wanted.samples - there) * voxels * 2 * wanted.config.channels * wanted.views
     if needed > free:

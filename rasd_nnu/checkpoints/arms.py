@@ -13,10 +13,14 @@ from rasd_nnu.checkpoints.read import Source, open_source
 from rasd_nnu.checkpoints.registry import Choice
 from rasd_nnu.errors import CheckpointError, ConfigError, did_you_mean
 from rasd_nnu.files import write_text
+from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet.env import checkpoints_folder
 from rasd_nnu.nnunet.trainer_names import ARM_NAME, RESERVED_ARMS
 
 FORMAT_VERSION = 1
+
+# Seconds to wait for another command that changes the registry, which takes milliseconds.
+_WAIT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,19 @@ def add_arm(
             f"an arm cannot be called {name!r}; expected letters and digits, as voco, none of "
             f"{', '.join(RESERVED_ARMS)} and nothing with 'trainer' in it."
         )
+    _check_free(name, overwrite)
+    source = open_source(local_path(checkpoint), format)
+    arm = RegisteredWeights(name, str(source.path.resolve()), format, source.sha256)
+    with exclusive(registry_path(), wait_s=_WAIT_S):
+        _check_free(name, overwrite)
+        _write({**read_arms(), name: arm})
+    return arm
+
+
+def _check_free(name: str, overwrite: bool) -> None:
     arms = read_arms()
     if name in arms and not overwrite:
         raise ConfigError(f"arm {name!r} exists ({arms[name].checkpoint}). Give --overwrite, or another name.")
-    source = open_source(local_path(checkpoint), format)
-    arm = RegisteredWeights(name, str(source.path.resolve()), format, source.sha256)
-    _write({**arms, name: arm})
-    return arm
 
 
 def remove_arm(name: str) -> None:
@@ -116,9 +126,9 @@ def remove_arm(name: str) -> None:
     Raises:
         ConfigError: If there is none of this name.
     """
-    arms = read_arms()
-    arm = known_arm(name)
-    _write({other: entry for other, entry in arms.items() if other != arm.name})
+    with exclusive(registry_path(), wait_s=_WAIT_S):
+        arm = known_arm(name)
+        _write({other: entry for other, entry in read_arms().items() if other != arm.name})
 
 
 def known_arm(name: str) -> RegisteredWeights:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from rasd_nnu.errors import CheckpointError
-from rasd_nnu.files import atomic_file
+from rasd_nnu.files import atomic_file, explained
 from rasd_nnu.nnunet.plans import NetworkTarget
 
 #: Version of the ``rasd`` entry.
@@ -31,7 +31,9 @@ def atomic_save(content: Any, path: Path) -> None:
     try:
         with atomic_file(path) as file:
             torch.save(content, file)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+    except OSError as error:
+        raise CheckpointError(f"{explained(error)} An earlier file there is intact.") from error
+    except RuntimeError as error:  # torch reports a full disk so
         raise CheckpointError(
             f"could not write {path} ({error}); an earlier file there is intact. Free space or choose another --out."
         ) from error
@@ -47,6 +49,8 @@ def safe_load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint at {path}. Check the path, or make one with `rasd_nnu pretrain`.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(str(explained(error))) from None
     except Exception as error:
         if "Weights only load failed" in str(error) or "Unsupported" in str(error):
             raise CheckpointError(

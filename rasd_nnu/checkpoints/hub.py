@@ -13,10 +13,14 @@ from urllib.parse import urlsplit
 
 from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.checkpoints.model_card import model_card
-from rasd_nnu.errors import CheckpointError, SetupError
+from rasd_nnu.checkpoints.read import read_content
+from rasd_nnu.downloads import ChecksumError, Limits, download
+from rasd_nnu.errors import CheckpointError, DownloadError, SetupError
+from rasd_nnu.files import expanded
 from rasd_nnu.nnunet.env import checkpoints_folder
 
-TIMEOUT_S = 30
+#: The largest public network's optimiser and weights take less.
+LIMITS = Limits(max_bytes=20 * 10**9)
 #: Name of the checkpoint in a repository, unless told otherwise.
 HUB_FILE = "rasd.pth"
 _SCHEMES = ("hf://", "https://", "http://")
@@ -68,7 +72,10 @@ def parse_remote(text: str) -> RemoteSource:
         if match is None or ".." in address:
             raise CheckpointError(f"{text} is not of the form {_HF_FORM}.")
         return RemoteSource(text, sha256, repo=match["repo"], revision=match["revision"], file=match["file"])
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise CheckpointError(f"{text} is no address ({error}), expected https://host/file.pth.") from None
     if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
         raise CheckpointError(f"{text} is not encrypted, expected https://. Anybody on the way could change the file.")
     return RemoteSource(text, sha256, url=address)
@@ -88,36 +95,51 @@ def local_path(source: str | Path, cache: Path | None = None) -> Path:
         SetupError: If huggingface_hub is needed and missing.
     """
     if isinstance(source, Path) or not is_remote(source):
-        return Path(source).expanduser()
+        return expanded(source)
     remote = parse_remote(source)
-    path = _from_hub(remote) if remote.repo else _from_web(remote, cache or checkpoints_folder() / "downloads")
+    if remote.repo is None:
+        return _from_web(remote, cache or checkpoints_folder() / "downloads")
+    path = _from_hub(remote)
     if remote.sha256 is not None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != remote.sha256:
-            raise CheckpointError(
-                f"{source} has the SHA-256 {found}, expected the one that it was named with. Do not use it "
-                f"({path}); ask its author, or give the right digest."
-            )
+            raise _wrong_digest(remote, found)
     return path
 
 
-def _from_web(remote: RemoteSource, cache: Path) -> Path:
-    import pooch
+def _wrong_digest(remote: RemoteSource, found: str) -> CheckpointError:
+    return CheckpointError(
+        f"{remote.text} has the SHA-256 {found}, expected the one that it was named with. Do not use it; ask its "
+        "author, or give the right digest."
+    )
 
+
+def _from_web(remote: RemoteSource, cache: Path) -> Path:
+    """Download a file once, into a cache that holds nothing but what can be read as a checkpoint."""
     assert remote.url is not None
     # Two addresses may end in the same name.
     tag = hashlib.sha256(remote.url.encode()).hexdigest()[:12]
-    name = f"{tag}-{PurePosixPath(urlsplit(remote.url).path).name or 'checkpoint.pth'}"
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
+    target = cache / f"{tag}-{PurePosixPath(urlsplit(remote.url).path).name or 'checkpoint.pth'}"
+    checksum = None if remote.sha256 is None else f"sha256:{remote.sha256}"
     try:
-        store = pooch.create(path=cache, base_url="", registry={name: None}, urls={name: remote.url})
-        return Path(store.fetch(name, downloader=downloader))
-    except (OSError, ValueError) as error:  # every error of requests is an OSError
+        return download(remote.url, target, LIMITS, checksum=checksum, check=lambda path: _check(remote, path))
+    except ChecksumError as error:
+        raise _wrong_digest(remote, error.found.partition(":")[2]) from None
+    except DownloadError as error:
         raise CheckpointError(
-            f"cannot download {remote.url} ({_brief(error)}). Check address and network, or copy the file here and "
-            "give its path."
+            f"cannot download {remote.url}: {error}. Check address and network, or copy the file here and give its "
+            "path."
         ) from error
+
+
+def _check(remote: RemoteSource, path: Path) -> None:
+    """Raise `CheckpointError` unless a file that came in is a checkpoint."""
+    try:
+        read_content(path)
+    except CheckpointError as error:
+        reason = str(error).replace(str(path), "what came")
+        raise CheckpointError(f"{remote.url} is no checkpoint, and was not kept: {reason}") from None
 
 
 def _from_hub(remote: RemoteSource) -> Path:
@@ -177,7 +199,7 @@ def _require_hub() -> ModuleType:
     try:
         import huggingface_hub
     except ImportError:
-        raise SetupError("hf:// needs huggingface_hub. Mend it with: pip install 'rasd-nnu[hub]'") from None
+        raise SetupError("hf:// needs huggingface_hub. Fix it with: pip install 'rasd-nnu[hub]'") from None
     return huggingface_hub
 
 

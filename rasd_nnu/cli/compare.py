@@ -62,7 +62,7 @@ def command(
     prints_json = outputs["json"] == "-"
     files = {name: Path(path) for name, path in outputs.items() if path is not None and path != "-"}
     export.check_writable(files.values(), overwrite)
-    found = run_selection(o.selection(options))
+    found = run_selection(o.selection(options), files.values())
     # One comparison is written as such; several as a study.
     plain = found.entries[0].comparison if len(found.entries) == 1 and not found.skipped else found
     write = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 import typer.core
@@ -12,6 +13,7 @@ import typer.main
 
 from rasd_nnu import __version__
 from rasd_nnu.errors import UserError
+from rasd_nnu.files import explained
 
 # Name -> (module, one-line help). A module is imported only when its command runs, so that
 # `rasd_nnu --help` stays fast. Each module offers either a typer application `app` or a function `command`.
@@ -32,7 +34,7 @@ COMMANDS = {
     "choose": ("choose", "Which arm for this data set, by inner folds within a time budget."),
     "compare": ("compare", "Paired comparison of two arms, with intervals and p-values."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),
-    "doctor": ("doctor", "Say what is wrong with the set-up and how to mend it."),
+    "doctor": ("doctor", "Say what is wrong with the set-up and how to fix it."),
 }
 
 
@@ -91,12 +93,20 @@ def _root(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command; a `UserError` becomes one line on stderr and exit code 2."""
+    """Run the command; a `UserError`, or a refusal of the operating system, is one line on stderr and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
     try:
         app(args=argv)
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        _refuse(error)
+    except OSError as error:
+        _refuse(explained(error))
+
+
+def _refuse(error: UserError) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import typer
 
 from rasd_nnu.errors import ConfigError
 
+_PICTURES = ("png", "pdf", "svg")
+
 #: What may be adapted beyond the rules that keep the function; `rasd_nnu.transfer.FitOptions` explains them.
 WidthOption = Annotated[
     Literal["crop", "pad"] | None,
@@ -113,11 +115,23 @@ def parse_overrides(items: list[str]) -> dict[str, Any]:
     return overrides
 
 
+def picture_format(path: Path) -> str:
+    """Return the format of a picture by the ending of its name.
+
+    Raises:
+        ConfigError: If it is none that we write; matplotlib would choose one, and another name.
+    """
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in _PICTURES:
+        raise ConfigError(f"--out is {path}, expected a name that ends in {', '.join(f'.{e}' for e in _PICTURES)}.")
+    return ending
+
+
 def refuse_existing(path: Path, overwrite: bool, option: str = "--out") -> None:
     """Raise an error if ``path`` exists and may not be overwritten.
 
     Raises:
-        ConfigError: With the mend, ``--overwrite`` or another path.
+        ConfigError: The message has the fix, ``--overwrite`` or another path.
     """
     if path.exists() and not overwrite:
         raise ConfigError(f"{path} exists. Give --overwrite, or another {option}.")

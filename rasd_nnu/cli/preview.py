@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rasd_nnu.cli.options import parse_dims, parse_numbers, parse_overrides, refuse_existing
+from rasd_nnu.cli.options import parse_dims, parse_numbers, parse_overrides, picture_format, refuse_existing
+from rasd_nnu.files import atomic_file
 
 
 def command(
@@ -20,7 +21,10 @@ def command(
     samples: Annotated[int, typer.Option(min=1, help="Samples a row, or pairs to write.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a prior: 'blur.sigma=[0,2,vox]'.")] = None,
-    out: Annotated[Path | None, typer.Option(help="PNG to write; default rasd_preview_<dims>_<preset>.png.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture to write, .png, .pdf or .svg; default rasd_preview_<dims>_<preset>.png."),
+    ] = None,
     nifti: Annotated[Path | None, typer.Option(help="Write pairs (first class count) into this folder.")] = None,
     explain: Annotated[bool, typer.Option(help="Print every prior with its range and unit, and stop.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
@@ -50,7 +54,8 @@ def command(
         typer.echo(f"wrote {len(written)} files to {nifti}")
         return
     path = out or Path(f"rasd_preview_{dims}_{preset}.png")
+    ending = picture_format(path)
     refuse_existing(path, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture_sheet(config, counts, samples, seed).savefig(path, dpi=110)
+    with atomic_file(path) as file:
+        picture_sheet(config, counts, samples, seed).savefig(file, dpi=110, format=ending)
     typer.echo(f"wrote {path}")

@@ -158,6 +158,18 @@ def check_writable(paths: Iterable[Path], overwrite: bool) -> None:
         seen.add(path.resolve())
 
 
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Check that no output is a file that the comparison reads, however it is named.
+
+    Raises:
+        CompareError: If one is.
+    """
+    read = [path for path in inputs if path.exists()]
+    for output in outputs:
+        if output.exists() and any(output.samefile(path) for path in read):
+            raise CompareError(f"{output} is an input of the comparison, which would be lost. Give another name.")
+
+
 def describe_schema() -> dict[str, Any]:
     """Return the JSON schema of what `to_json` writes for several comparisons."""
     from pydantic import TypeAdapter

@@ -1,4 +1,4 @@
-"""Environment variables, folders and caches; the one place where paths from outside are expanded."""
+"""Environment variables, folders and caches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from rasd_nnu.errors import SetupError
+from rasd_nnu.files import expanded
 
 MINIMUM_NNUNET = (2, 8)
 
@@ -17,18 +18,6 @@ NNUNET_FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 
 #: nnU-Net's variable with the folders in which it looks for trainers outside of its package.
 EXTERNAL_TRAINERS = "nnUNet_extTrainer"
-
-
-def expanded(path: str | Path) -> Path:
-    """Return a path that a person wrote, with ``~`` replaced by the home folder.
-
-    Raises:
-        SetupError: If the home folder that is meant cannot be told.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise SetupError(f"{path}: there is no such home folder. Write the path without '~'.") from None
 
 
 def nnunet_folder(variable: str) -> Path:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rasd_nnu.errors import ConfigError
+from rasd_nnu.files import expanded
 from rasd_nnu.nnunet.commands import shown, train
 from rasd_nnu.nnunet.datasets import dataset_name
-from rasd_nnu.nnunet.env import expanded, nnunet_folder
+from rasd_nnu.nnunet.env import nnunet_folder
 
 SUMMARY = Path("validation", "summary.json")
 #: Per-case records of a validation; nnU-Net writes the first, classification and detection the others.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rasd_nnu.compare import provenance
+from rasd_nnu.compare.export import refuse_inputs
 from rasd_nnu.compare.locate import ArmTrainings, arm_trainings, find_summaries, other_trainer, records_in
 from rasd_nnu.compare.pairing import listing
 from rasd_nnu.compare.result import Comparison
@@ -89,14 +90,20 @@ class Selection:
     workers: int = 2
 
 
-def run_selection(asked: Selection) -> Study:
+def run_selection(asked: Selection, outputs: Iterable[Path] = ()) -> Study:
     """Find the records, compare them and return the result.
 
+    Args:
+        asked: What to compare.
+        outputs: Files that the result will be written to.
+
     Raises:
-        UserError: If the options contradict each other, or records are missing or cannot be compared.
+        UserError: If the options contradict each other, records are missing or cannot be compared, or an output is one
+            of the records.
     """
     nan_rule, metrics = parse_nan_rule(asked.nan_rule), parse_metrics(asked.metrics)
     units, control, skipped = _units(asked)
+    refuse_inputs(outputs, _files(units))
 
     def adjust(design: Design, found: Comparison) -> Comparison:
         if not asked.allow_recipe_diff:
@@ -114,6 +121,12 @@ def run_selection(asked: Selection) -> Study:
         skipped=skipped,
         adjust=adjust,
     )
+
+
+def _files(units: Sequence[Unit]) -> list[Path]:
+    """Return every file that the comparisons read."""
+    groups = [unit.groups for unit in units if unit.groups is not None]
+    return groups + [file for unit in units for runs in unit.arms.values() for files in runs.values() for file in files]
 
 
 def _units(asked: Selection) -> tuple[list[Unit], str, list[str]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -68,13 +69,15 @@ def test_a_path_stays_a_path() -> None:
 
 
 def test_web_file_is_downloaded_once_and_checked(server: HubServer, tmp_path: Path) -> None:
-    server.repositories["web"]["a/rasd.pth"] = b"weights"
+    body = io.BytesIO()
+    torch.save({"a": torch.zeros(1)}, body)
+    weights = body.getvalue()
     url = f"{server.url}/web/a/rasd.pth?download=1"
-    server.repositories["web"]["a/rasd.pth?download=1"] = b"weights"
+    server.repositories["web"]["a/rasd.pth?download=1"] = weights
     path = local_path(url, tmp_path)
-    assert path.read_bytes() == b"weights"
+    assert path.read_bytes() == weights
     assert path.name.endswith("-rasd.pth")
-    right, wrong = hashlib.sha256(b"weights").hexdigest(), "0" * 64
+    right, wrong = hashlib.sha256(weights).hexdigest(), "0" * 64
     assert local_path(f"{url}#sha256={right}", tmp_path) == path
     assert len(server.requests) == 1
     with pytest.raises(CheckpointError, match=f"has the SHA-256 {right}, expected the one"):

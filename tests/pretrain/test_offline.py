@@ -65,7 +65,7 @@ def test_interrupted_goes_on_and_larger_extends(folder: Path, tmp_path: Path) ->
         write_samples(tiny_config(), other, 4, seed=3, tell=kill)
     with pytest.raises(DatasetError, match=r"was not finished \(4 samples wanted\)"):
         open_samples(other)
-    (other / ".sample_000003.npz.abc").write_bytes(b"half")
+    (other / ".sample_000003.npz.abcdefgh.rasd_tmp").write_bytes(b"half")
     third = sample_path(other, 2).stat().st_mtime_ns
     write_samples(tiny_config(), other, 5, seed=3)
     assert sample_path(other, 2).stat().st_mtime_ns == third
