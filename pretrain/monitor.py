@@ -38,7 +38,7 @@ class Monitor:
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{start}"
         self._file = (folder / name).open("wb", buffering=0)
         self._tell = tell
-        self._failed = False
+        self._told = False
         self._write(0, file_version="brain.Event:2")
         if start:
             self._write(start + 1, session_log=SessionLog(status=SessionLog.START))
@@ -74,7 +74,7 @@ class Monitor:
         self._file.close()
 
     def _write(self, step: int, **content: Any) -> None:
-        """Append one record, all of it or, with a warning at the first time, nothing."""
+        """Append one record, all of it or, with one warning a run, nothing."""
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -82,14 +82,13 @@ class Monitor:
         whole = self._file.tell()
         try:
             RecordWriter(_WholeWrites(self._file)).write(event.SerializeToString())
-            self._failed = False
         except OSError as error:
             self._file.truncate(whole)
             self._file.seek(whole)
-            if not self._failed:
+            if not self._told:
+                self._told = True
                 error.filename = error.filename or self._file.name
                 self._tell(f"warning: {explained(error)} The run goes on without these points of its curves.")
-            self._failed = True
 
 
 class _WholeWrites:
