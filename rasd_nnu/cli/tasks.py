@@ -160,6 +160,48 @@ def print_bibtex(key: Key) -> None:
     typer.echo(to_bibtex(get_spec(key)))
 
 
+@app.command("new")
+def new_task(
+    name: Annotated[str, typer.Argument(help="Name of the data set.", show_default=False)],
+    folder: Annotated[Path, typer.Option("--from", help="Folder with images and label maps.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="YAML to write; default: KEY.yaml here.", show_default=False)
+    ] = None,
+) -> None:
+    """Draft a spec for your own data; what is guessed is marked."""
+    from rasd_nnu.dataset_specs.draft import draft_spec
+    from rasd_nnu.dataset_specs.parse import parse_spec
+    from rasd_nnu.dataset_specs.registry import list_specs
+    from rasd_nnu.errors import DatasetError
+    from rasd_nnu.files import write_text
+
+    text = draft_spec(name, folder, [spec.id for spec in list_specs()])
+    spec = parse_spec(text, "the draft")
+    path = output or Path(f"{spec.key}.yaml")
+    if path.exists():
+        raise DatasetError(f"{path} exists; give another one with --output, or remove it.")
+    write_text(path, text)
+    typer.echo(f"{path}: {spec.layout.cases} cases, {text.count('# guessed')} guesses to check")
+    typer.echo(f"next: rasd_nnu tasks check {path} --source {folder}")
+
+
+@app.command("docs")
+def write_docs(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for reference/tasks.md and tasks/.")] = Path(
+        "docs"
+    ),
+) -> None:
+    """Write a table of all tasks and a page a task, as Markdown."""
+    from rasd_nnu.dataset_specs.pages import all_pages
+    from rasd_nnu.dataset_specs.registry import list_specs
+    from rasd_nnu.files import write_text
+
+    pages = all_pages(list_specs())
+    for name, text in pages.items():
+        write_text(output / name, text)
+    typer.echo(f"{len(pages)} pages in {output}")
+
+
 @app.command("schema")
 def print_schema() -> None:
     """Print the JSON schema of a spec, for editors."""
