@@ -33,6 +33,7 @@ COMMANDS = {
     "predict": ("predict", "Classify a folder of images (segmentation: nnUNetv2_predict)."),
     "choose": ("choose", "Which arm for this data set, by inner folds within a time budget."),
     "compare": ("compare", "Paired comparison of two arms, with intervals and p-values."),
+    "report": ("report", "The comparison as one HTML page, with plots and pictures."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),
     "doctor": ("doctor", "Say what is wrong with the set-up and how to fix it."),
 }

@@ -69,12 +69,20 @@ def read_arms(
     both = resolved[0] & resolved[1]
     if both:
         raise CompareError(f"both arms hold {listing(map(str, both))}; expected two different trainings")
-    arms = []
-    for name, of_arm in zip(names, paths, strict=True):
-        pooled = {seed: pool(files) for seed, files in of_arm.items()}
-        runs, origin = ({seed: found[i] for seed, found in pooled.items()} for i in (0, 1))
-        arms.append(Arm(name, runs, of_arm, origin))  # type: ignore[arg-type]
-    return arms[0], arms[1]
+    first, second = (_read_arm(name, of_arm, pool) for name, of_arm in zip(names, paths, strict=True))
+    return first, second
+
+
+def _read_arm(
+    name: str,
+    paths: dict[int | None, list[Path]],
+    pool: Callable[[Sequence[Path]], tuple[dict[str, Record], dict[str, Path]]],
+) -> Arm[Record]:
+    runs: dict[int | None, dict[str, Record]] = {}
+    origin: dict[int | None, dict[str, Path]] = {}
+    for seed, files in paths.items():
+        runs[seed], origin[seed] = pool(files)
+    return Arm(name, runs, paths, origin)
 
 
 def _by_seed(source: ArmSource) -> dict[int | None, list[Path]]:

@@ -65,7 +65,9 @@ def compare_detections(
     if overall is None:
         counting = [g for g, score in zip(groups, means[0][0], strict=True) if not np.isnan(score)]
         raise too_few(len(cases), len(counting), len(set(counting)), grouped=True)
-    tables = {c: ScoreTable(SCORE, *(s[..., i] for s in scores), groups, crossed) for i, c in enumerate(classes)}
+    tables = {
+        c: ScoreTable(SCORE, scores[0][..., i], scores[1][..., i], groups, crossed) for i, c in enumerate(classes)
+    }
     collapsed = [found for arm in arms for found in _collapsed(arm)]
     seeds = seed_means(arms, means, groups)
     dropped = left_out(arms[0], cases), left_out(arms[1], cases)

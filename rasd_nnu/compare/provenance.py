@@ -87,11 +87,16 @@ def recipe_differences(a: Sequence[Path], b: Sequence[Path]) -> list[str]:
 def _recipe(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Keep the part of a file that belongs to the recipe."""
     if name == "debug.json":
-        return {k: _ADDRESS.sub("", str(content[k])) for k in RECIPE_KEYS if k in content}
+        return {k: without_addresses(content[k]) for k in RECIPE_KEYS if k in content}
     if name == TRANSFER_REPORT:
         recipe = {k: v for k, v in content.get("recipe", {}).items() if k not in TRANSFER_OPTIONS}
         return {"recipe": recipe, "versions": content.get("versions", {})}
     return {k: v for k, v in content.items() if k not in IGNORED_PLANS_KEYS}
+
+
+def without_addresses(value: Any) -> str:
+    """Return a value of ``debug.json`` without the addresses of objects, which differ in every run."""
+    return _ADDRESS.sub("", str(value))
 
 
 def _differences(a: Any, b: Any, key: str = "") -> Iterator[str]:

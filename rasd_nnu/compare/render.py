@@ -160,34 +160,44 @@ def _difference(result: PairedStatistics) -> str:
 
 
 def _statistics_table(title: str, found: dict[str, PairedStatistics], comparison: Comparison) -> Table:
+    title = f"{title} (A = {comparison.names[0]}, B = {comparison.names[1]})"
+    return _table(title, *statistics_rows(found, comparison))
+
+
+def statistics_rows(found: dict[str, PairedStatistics], comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of several scores, or of each label."""
     rows = []
     corrected = any(result.p_holm is not None for result in found.values())
     for label, result in found.items():
         name = f"{label} {comparison.label_names.get(label, '')}".strip()
         name += " (lower is better)" if result.better == "lower" else ""
-        cells = [name, result.n_units, f"{result.mean_a:.4f}", f"{result.mean_b:.4f}", _difference(result)]
+        cells = [name, str(result.n_units), f"{result.mean_a:.4f}", f"{result.mean_b:.4f}", _difference(result)]
         cells.append(format_p(result.p))
         if corrected:
             cells.append(format_p(result.p_holm if result.p_holm is not None else result.p))
         rows.append([str(cell).removeprefix("= ") for cell in cells])
     headers = ["", "n", "A", "B", "A - B [95 % CI]", "p", *(["p Holm"] if corrected else [])]
-    return _table(f"{title} (A = {comparison.names[0]}, B = {comparison.names[1]})", headers, rows)
+    return headers, rows
 
 
 def _false_positive_table(comparison: Comparison) -> Table:
+    return _table("False positives in cases whose reference lacks the label", *false_positive_rows(comparison))
+
+
+def false_positive_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of what is predicted where the reference lacks it."""
     rows = [
-        (
+        [
             f"{fp.label} {comparison.label_names.get(fp.label, '')}".strip(),
-            fp.n_cases,
+            str(fp.n_cases),
             f"{fp.share_a:.0%}",
             f"{fp.share_b:.0%}",
             f"{fp.voxels_a:.1f}",
             f"{fp.voxels_b:.1f}",
-        )
+        ]
         for fp in comparison.false_positives
     ]
-    headers = ("label", "cases", "A: cases", "B: cases", "A: voxels", "B: voxels")
-    return _table("False positives in cases whose reference lacks the label", headers, rows)
+    return ["label", "cases", "A: cases", "B: cases", "A: voxels", "B: voxels"], rows
 
 
 def _seed_table(comparison: Comparison) -> Table:

@@ -143,7 +143,7 @@ def surface_metrics(summary: Path, tolerance_mm: float, workers: int = 1) -> dic
     Raises:
         CompareError: If a segmentation is missing, cannot be read or does not lie on the grid of its reference.
     """
-    pairs = _pairs(summary)
+    pairs = predicted_pairs(summary)
     key = _fingerprint(pairs, tolerance_mm)
     cache = summary.parent / CACHE
     kept = _cached(cache, key)
@@ -160,7 +160,12 @@ def surface_metrics(summary: Path, tolerance_mm: float, workers: int = 1) -> dic
     return found
 
 
-def _pairs(summary: Path) -> list[Pair]:
+def predicted_pairs(summary: Path) -> list[Pair]:
+    """Return the files of each case of a summary; a prediction that was moved is looked for beside the summary.
+
+    Raises:
+        CompareError: If a file does not exist.
+    """
     entries = json.loads(summary.read_text(encoding="utf-8"))["metric_per_case"]
     pairs = []
     for entry in entries:
@@ -171,7 +176,7 @@ def _pairs(summary: Path) -> list[Pair]:
         for file, what in ((prediction, "prediction"), (reference, "reference")):
             if not file.is_file():
                 raise CompareError(
-                    f"surface metrics need the {what} of case {case_name(str(reference))!r}, and {file}, which "
+                    f"the {what} of case {case_name(str(reference))!r}, and {file}, which "
                     f"{summary} "
                     "names, does not exist. Predict again, or compare without --metrics."
                 )
@@ -253,15 +258,16 @@ def of_label(
         diagonal = math.sqrt(sum((n * s) ** 2 for n, s in zip(reference.shape, spacing, strict=True)))
         return {"nsd": 0.0, "hd95": diagonal}
     import torch
-    from monai.metrics import compute_hausdorff_distance, compute_surface_dice
+    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+    from monai.metrics.surface_dice import compute_surface_dice
 
     if reference.shape[0] == 1:  # one slice, as nnU-Net's 2D images are read
         prediction, reference, spacing = prediction[0], reference[0], spacing[1:]
     both = (prediction | reference).nonzero()
     box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in both)  # surfaces do not depend on what is outside
-    tensors = [torch.from_numpy(np.pad(mask[box], 1))[None, None].float() for mask in (prediction, reference)]
+    y_pred, y = (torch.from_numpy(np.pad(mask[box], 1))[None, None].float() for mask in (prediction, reference))
     nsd = compute_surface_dice(
-        *tensors, [tolerance_mm], include_background=True, spacing=list(spacing), use_subvoxels=True
+        y_pred, y, [tolerance_mm], include_background=True, spacing=list(spacing), use_subvoxels=True
     )
-    distance = compute_hausdorff_distance(*tensors, include_background=True, percentile=95, spacing=list(spacing))
-    return {"nsd": float(nsd), "hd95": float(distance)}
+    hd95 = compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=list(spacing))
+    return {"nsd": float(nsd), "hd95": float(hd95)}

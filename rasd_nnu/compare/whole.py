@@ -44,8 +44,9 @@ def auc_statistics(
     n_seeds = scores.shape[1]
     try:
         if n_seeds == 1:
-            found = delong_paired(labels, *scores[:, 0], groups)
-            opinion = bootstrap_paired(labels, *scores[:, 0], groups, n_resamples=RESAMPLES, seed=request.seed)
+            a, b = scores[:, 0]
+            found = delong_paired(labels, a, b, groups)
+            opinion = bootstrap_paired(labels, a, b, groups, n_resamples=RESAMPLES, seed=request.seed)
             return _of_scores("AUC", found, len(set(groups)), opinion)
         areas, covariance = auc_jackknife(labels, scores.reshape(2 * n_seeds, -1), groups)
     except ValueError as error:

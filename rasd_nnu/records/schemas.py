@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rasd_nnu.records.base import RecordModel
 from rasd_nnu.records.detection import Detections
 from rasd_nnu.records.study import StudyRecords
 
@@ -34,6 +35,6 @@ def predictions_schema() -> dict[str, Any]:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return file name in the documentation -> JSON schema."""
-    models = {"detections.json": Detections, "records.json": StudyRecords}
+    models: dict[str, type[RecordModel]] = {"detections.json": Detections, "records.json": StudyRecords}
     found = {name: {"$schema": _DIALECT, **model.model_json_schema()} for name, model in models.items()}
     return {"predictions.json": predictions_schema(), **found}

@@ -15,14 +15,13 @@ from rasd_nnu.files import write_text
 from rasd_nnu.nnunet import commands
 from rasd_nnu.nnunet.datasets import dataset_id
 from rasd_nnu.nnunet.env import EXTERNAL_TRAINERS, NNUNET_FOLDERS, trainers_folder
-from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.nnunet.results import Training
 from rasd_nnu.workflows.experiment.compact import add_compact
 from rasd_nnu.workflows.experiment.few_shot import few_shot_split
 from rasd_nnu.workflows.experiment.job import Job
 
 if TYPE_CHECKING:
-    from rasd_nnu.compare import Comparison
+    from rasd_nnu.compare.study import Study
 
 PHANTOM_ID = 900
 
@@ -90,7 +89,7 @@ def run_demo(folder: Path, source: Path | None, settings: DemoSettings, console:
     Raises:
         UserError: If a stage fails.
     """
-    from rasd_nnu.workflows.demo_page import write_page
+    from rasd_nnu.workflows.report import write_report
 
     folder = folder.resolve()
     environment = demo_environment(folder, settings.device)
@@ -115,12 +114,9 @@ def run_demo(folder: Path, source: Path | None, settings: DemoSettings, console:
     for seed in settings.seeds:
         for scratch in (False, True):
             _train(job, dataset, compact, settings.trainer(scratch=scratch, seed=seed), settings)
-    comparison = _compare(job, dataset, compact, settings)
-    seed = settings.seeds[0]
-    arms = [settings.trainer(scratch=scratch, seed=seed) for scratch in (False, True)]
-    models = folder / "nnUNet_results" / dataset
-    rasd, scratch_arm = (models / f"{arm}__nnUNetPlans__{compact}" / "fold_0" / "validation" for arm in arms)
-    page = write_page(folder, planned_target(dataset, compact), comparison, (rasd, scratch_arm))
+    study = _compare(job, dataset, compact, settings)
+    page = folder / "index.html"
+    write_report(page, study, f"rasd_nnu demo: {dataset}")
     report = {"settings": asdict(settings), "seconds": job.seconds}
     write_text(folder / "run_report.json", json.dumps(report, indent=2))
     console.print(f"{'pictures':18} {page}", soft_wrap=True)
@@ -195,23 +191,26 @@ def _train(job: Job, dataset: str, compact: str, trainer: str, settings: DemoSet
     job.run(name, text, command, more=["--c"] if begun else [], environment=recipe)
 
 
-def _compare(job: Job, dataset: str, compact: str, settings: DemoSettings) -> Comparison:
-    """Compare the arms, print the table and write ``comparison.json`` and ``comparison.csv``."""
-    from rasd_nnu.compare import compare_summaries
+def _compare(job: Job, dataset: str, compact: str, settings: DemoSettings) -> Study:
+    """Compare the arms, print the tables and write ``comparison.json`` and ``comparison.csv``."""
     from rasd_nnu.compare.export import to_csv, to_json
-    from rasd_nnu.compare.locate import arm_trainings, find_summaries
-    from rasd_nnu.compare.render import print_comparison
+    from rasd_nnu.compare.render import print_study
+    from rasd_nnu.workflows.selection import Selection, run_selection
 
-    results = job.folder / "nnUNet_results"
     several = len(settings.seeds) > 1
-    seed, seeds = (None, list(settings.seeds)) if several else (settings.seeds[0], [])
-    names = (settings.trainer(scratch=False, seed=seed), settings.trainer(scratch=True, seed=seed))
-    arms = [arm_trainings(results, dataset, name, "nnUNetPlans", compact, seeds) for name in names]
-    first, second = find_summaries(arms, ["0"])
-    groups = job.folder / "nnUNet_raw" / dataset / "cases.csv"
-    comparison = compare_summaries(first, second, names=names, groups=groups)
+    asked = Selection(
+        datasets=[dataset],
+        configurations=[compact],
+        trainer=settings.trainer(scratch=False, seed=None if several else settings.seeds[0]),
+        folds=["0"],
+        seeds=settings.seeds if several else (),
+        name_a="RaSD",
+        name_b="scratch",
+    )
+    study = run_selection(asked)
+    comparison = study.entries[0].comparison
     write_text(job.folder / "comparison.json", to_json(comparison))
     write_text(job.folder / "comparison.csv", to_csv(comparison))
     job.console.print()
-    print_comparison(comparison, job.console)
-    return comparison
+    print_study(study, job.console)
+    return study

@@ -32,10 +32,11 @@ def test_the_whole_way_on_a_phantom_and_again_without_work(tmp_path, monkeypatch
     assert len(comparison["rows"]) == 3
     assert comparison["recipe_differences"] == []
     (share,) = comparison["transfer"].values()
-    assert list(comparison["transfer"]) == [settings.trainer(scratch=False, seed=0)]
+    assert list(comparison["transfer"]) == ["RaSD"]
     assert 0.5 < share < 1  # the encoder
     text = page.read_text()
-    assert text.count("data:image/png;base64,") == 4 and "phantom" in text
+    assert text.count("data:image/jpeg;base64,") >= 2 and "A phantom of simple shapes" in text
+    assert "Not shown" not in text  # pictures, curves and settings are all there
 
     again = Console(file=io.StringIO(), width=200)
     run_demo(tmp_path, None, settings, again)

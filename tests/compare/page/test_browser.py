@@ -1,0 +1,96 @@
+"""The page in headless Chromium: no messages on the console, sorting and filtering work, nothing overflows."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from rasd_nnu.compare.page import render_page
+from tests.compare.page.test_page import evil_study, full_details
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+WIDTHS = (400, 1400)
+#: Runs in the page that frames it: opens everything, sorts, filters and measures, and leaves the result in the DOM.
+PROBE = """
+const results = {};
+const frames = [...document.querySelectorAll("iframe")];
+function probe(frame) {
+  const page = frame.contentDocument, width = frame.clientWidth;
+  page.querySelectorAll("details").forEach((d) => { d.open = true; });
+  const table = page.querySelector("table.sortable"), heads = [...table.tHead.rows[0].cells];
+  const column = (i) => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[i].dataset.v);
+  const number = heads.findIndex((h) => h.textContent === "A");
+  const click = (i) => heads[i].firstElementChild.click();
+  click(number); const up = column(number).map(Number);
+  click(number); const down = column(number).map(Number);
+  click(0); const names = column(0);
+  const input = page.querySelector("input.filter");
+  input.value = "C01"; input.dispatchEvent(new Event("input"));
+  const filtered = column(0), count = page.querySelector(".count").textContent;
+  const inside = (e) => e.closest(".scroll") || e.closest("svg") !== null;
+  const wide = [...page.body.querySelectorAll("*")].filter((e) => !inside(e.parentElement) &&
+    e.getBoundingClientRect().right > width + 1).map((e) => e.tagName + "." + e.className);
+  results[width] = { up, down, names, filtered, count, wide, scroll: page.documentElement.scrollWidth,
+    text: page.querySelectorAll("svg text").length };
+}
+addEventListener("load", () => {
+  frames.forEach(probe);
+  document.getElementById("result").textContent = JSON.stringify(results);
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """What the probe measured at each width, and what Chromium wrote to the console."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("browser")
+    page = render_page(
+        evil_study(folder), {0: full_details()}, "A title " + ("that is very long and has_no_place_to_break") * 4
+    )
+    frames = "".join(f'<iframe width="{w}" height="900" srcdoc="{html.escape(page)}"></iframe>' for w in WIDTHS)
+    harness = folder / "harness.html"
+    harness.write_text(f'<!doctype html><body><pre id="result"></pre>{frames}<script>{PROBE}</script>')
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"--user-data-dir={folder / 'profile'}", harness.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    result = re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.S)
+    assert result and result[1], done.stderr[-2000:]
+    messages = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return json.loads(html.unescape(result[1])), messages
+
+
+def test_the_console_is_silent(found: tuple[dict[str, Any], str]) -> None:
+    assert found[1] == ""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_overflows(found: tuple[dict[str, Any], str], width: int) -> None:
+    measured = found[0][str(width)]
+    assert measured["wide"] == []
+    assert measured["scroll"] <= width
+    assert measured["text"] > 50
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_sorting_and_filtering(found: tuple[dict[str, Any], str], width: int) -> None:
+    measured = found[0][str(width)]
+    assert len(measured["up"]) == 24
+    assert measured["up"] == sorted(measured["up"]) != measured["down"]
+    assert measured["down"] == sorted(measured["up"], reverse=True)
+    plain = [name for name in measured["names"] if re.fullmatch(r"c\d+", name)]
+    assert plain == sorted(plain) and len(plain) == 23
+    assert measured["filtered"] == [f"c{i:03d}" for i in range(10, 20)]
+    assert measured["count"] == "10 of 24 cases"
