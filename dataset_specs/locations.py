@@ -40,7 +40,7 @@ def own_specs_folder() -> Path | None:
     value = os.environ.get("RASD_SPECS")
     if not value:
         return None
-    folder = Path(value).expanduser()
+    folder = expanded(value)
     if not folder.is_dir():
         raise SetupError(f"RASD_SPECS={value} is not a folder; set it to one that holds specs, or unset it.")
     return folder

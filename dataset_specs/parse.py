@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from rasd_nnu.dataset_specs.schema import DatasetSpec, SpecModel
 from rasd_nnu.errors import ConfigError, did_you_mean
+from rasd_nnu.reading import parse_yaml
 
 
 def parse_spec(text: str, origin: str) -> DatasetSpec:
@@ -21,10 +21,7 @@ def parse_spec(text: str, origin: str) -> DatasetSpec:
     Raises:
         ConfigError: Not YAML, not a mapping, or a field that is unknown, missing or of the wrong kind.
     """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin} is not YAML: {error}") from error
+    data = parse_yaml(text, origin)
     if not isinstance(data, dict):
         raise ConfigError(f"{origin} must be a YAML mapping of fields, got {type(data).__name__}")
     try:

@@ -43,7 +43,7 @@ class Keep:
         """Remove those that are neither among the last ones nor kept for good."""
         if self.last is None:
             return
-        pattern = re.compile(re.escape(checkpoint.stem) + r"\.iter(\d+)\.pth")
+        pattern = re.compile(re.escape(checkpoint.stem) + r"\.iter([0-9]{7,12})\.pth")
         kept = sorted(
             (int(match[1]), path) for path in checkpoint.parent.iterdir() if (match := pattern.fullmatch(path.name))
         )

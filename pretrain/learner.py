@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rasd_nnu.checkpoints.file import host_weights
+from rasd_nnu.errors import CheckpointError
 from rasd_nnu.networks.build import FEATURE_CHANNELS
 from rasd_nnu.pretrain.objective import ContrastiveModule, PrototypeDisentangling, Terms
 from rasd_nnu.pretrain.recipe import Recipe
@@ -122,11 +123,21 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Restore `state`."""
-        self.network.load_state_dict(state["network"])
-        for name, value in self._objective_state.items():
-            value.copy_(state["objective"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(state["scaler"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        """Restore `state`.
+
+        Raises:
+            CheckpointError: If it is of another network or recipe, or damaged.
+        """
+        try:
+            self.network.load_state_dict(state["network"])
+            for name, value in self._objective_state.items():
+                value.copy_(state["objective"][name])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"the resume file does not fit this run ({type(error).__name__}: {str(error)[:200]}). Start anew with "
+                "--overwrite."
+            ) from error

@@ -113,5 +113,8 @@ class Recipe:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in values:
             if key not in known:
-                raise ConfigError(f"unknown entry {key!r} of the recipe.{did_you_mean(key, known)}")
-        return cls(**values)
+                raise ConfigError(f"unknown entry {str(key)[:80]!r} of the recipe.{did_you_mean(str(key), known)}")
+        try:
+            return cls(**values)
+        except TypeError as error:  # a text where a number is expected
+            raise ConfigError(f"the recipe is damaged: {error}.") from None

@@ -19,6 +19,7 @@ from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.stream import samples_used
 from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
+from rasd_nnu.pretrain.synthesis.normalise import not_imitated
 from rasd_nnu.pretrain.timing import StepTimer
 
 _PACKAGES = ("rasd-nnu", "torch", "nnunetv2", "dynamic-network-architectures", "lightning-fabric", "numpy")
@@ -100,12 +101,14 @@ def describe(
     parameters = sum(p.numel() for p in network.parameters())  # a shared parameter counts once
     shape, classes = " x ".join(map(str, config.shape)), config.classes
     different = samples_different(recipe, recipe.iterations, offline)
+    unknown = not_imitated(config.normalization)
+    warning = f"\nwarning: {', '.join(unknown)} cannot be imitated; synthetic images get a z-score" if unknown else ""
     return (
         f"network  {name}, {planned}, {parameters / 1e6:.2f} M parameters\n"
         f"samples  {shape}, {config.channels} channel(s), {classes} classes, preset {config.name}, "
         f"{different} different ones{f' of {offline.folder}' if offline else ''}\n"
         f"recipe   {recipe.iterations} iterations of {recipe.batch_size}, AdamW {recipe.lr:g} {recipe.schedule}, "
-        f"{recipe.precision} on {fabric.world_size} x {_device_name(fabric.device)}, seed {recipe.seed}"
+        f"{recipe.precision} on {fabric.world_size} x {_device_name(fabric.device)}, seed {recipe.seed}{warning}"
     )
 
 

@@ -7,21 +7,44 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor
 
 from rasd_nnu.checkpoints.file import resume_path, safe_load
-from rasd_nnu.errors import CheckpointError
+from rasd_nnu.errors import CheckpointError, first_problem
 from rasd_nnu.files import explained
 from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.pretrain.history import COLUMNS
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
+from rasd_nnu.reading import check_plain
 
 #: Version of the resume file.
 RESUME_VERSION = 2
 
 # What `resume_path` and `Keep` name the files beside a checkpoint.
 _BESIDE = re.compile(r"(.+)\.(?:resume|iter\d+)\.pth")
+
+
+class _State(BaseModel):
+    """What a resume file holds; tensors of other shapes are refused where they are loaded."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    identity: dict[str, Any]
+    iteration: Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+    learner: dict[str, Any]
+    history: Tensor
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _history_is_a_table(self) -> Self:
+        if self.history.shape != (self.iteration, len(COLUMNS)) or not self.history.is_floating_point():
+            raise ValueError(f"its history is {list(self.history.shape)}, expected {[self.iteration, len(COLUMNS)]}")
+        return self
 
 
 def identity(
@@ -87,6 +110,13 @@ def load_resume(path: Path, asked: dict[str, Any], recipe: Recipe) -> dict[str, 
     state = safe_load(path)
     if state.get("resume_version") != RESUME_VERSION:
         raise CheckpointError(f"{path} is no resume file of version {RESUME_VERSION}. Start anew with --overwrite.")
+    try:
+        check_plain(state.get("identity"), text_keys=True)
+        _State.model_validate(state)
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is damaged: {first_problem(error)}. Start anew with --overwrite.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}. Start anew with --overwrite.") from None
     for key, there, here in _differences(state["identity"], asked):
         raise CheckpointError(
             f"{path} belongs to another run: {key} is {there!r} there and {here!r} now. "

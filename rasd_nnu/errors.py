@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+#: What text to be shown must not hold: control characters (but tab and line ends), which can take over a terminal, and
+#: halves of characters, which cannot be encoded.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters and half characters written as escapes, safe for a terminal."""
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class UserError(Exception):
@@ -14,7 +28,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(printable(" ".join(message.split())))
 
 
 class SetupError(UserError):
@@ -61,3 +75,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest of ``known``, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def first_problem(error: ValidationError) -> str:
+    """Turn pydantic's first complaint into ``a.b: what is wrong, got X``."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{where!r} is missing"
+    if first["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    got = repr(first["input"])
+    return f"{where}: {message}, got {got if len(got) <= 80 else got[:77] + '...'}"

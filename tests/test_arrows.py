@@ -18,13 +18,14 @@ FOLDERS = {
     "rasd_nnu": "rasd_nnu",
 }
 
-_BOTTOM = {"errors", "files", "locks", "downloads"}
+_BOTTOM = {"errors", "files", "locks", "downloads", "reading"}
 _FLOOR = _BOTTOM | {"nnunet", "networks", "checkpoints"}
 
 #: Room -> rooms that it may import.
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "reading": {"errors"},
     "locks": {"errors"},
     "downloads": {"errors", "files"},
     "stats": _BOTTOM,

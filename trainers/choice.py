@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from rasd_nnu.nnunet.datasets import dataset_id
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
+from rasd_nnu.reading import read_json
 
 
 class ArmChoice(BaseModel):
@@ -68,7 +68,7 @@ def read_choice(target: NetworkTarget, fold: int | str) -> ArmChoice:
             f"{fold} ({path} does not exist). Choose with: {choose_command(target, fold)}"
         )
     try:
-        return ArmChoice.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return ArmChoice.model_validate(read_json(path))
     except (ValidationError, ValueError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{path} is damaged ({reason}). Choose again with: {choose_command(target, fold)}") from None

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rasd_nnu.errors import ConfigError, did_you_mean
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
+from rasd_nnu.reading import parse_yaml
 from rasd_nnu.transfer.correspond import FitOptions
 from rasd_nnu.transfer.kernels import Inflation, Width
 from rasd_nnu.transfer.start import StartOptions, Transfer
@@ -69,8 +69,8 @@ class FinetuneRecipe(BaseModel):
         if not isinstance(value, str):
             return value
         try:
-            read = yaml.safe_load(value)
-        except yaml.YAMLError:
+            read = parse_yaml(value, "it")
+        except ConfigError:
             read = None
         if isinstance(read, str):
             return {"kind": read}
@@ -122,6 +122,18 @@ def recipe_for(
     asked = {name: value for name, value in variables.items() if value}
     names = {name: f"{name!r} in {source}" for name in planned} | {name: variable(name) for name in asked}
     return _validated({**(defaults or {}), **planned, **asked}, names)
+
+
+def may_overwrite(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether ``RASD_OVERWRITE`` allows a training to begin again over a finished one.
+
+    Raises:
+        ConfigError: If it is neither 0 nor 1.
+    """
+    value = environment.get(variable("overwrite"), "")
+    if value not in ("", "0", "1"):
+        raise ConfigError(f"RASD_OVERWRITE is {value!r}, expected 0 or 1.")
+    return value == "1"
 
 
 def variable(option: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from rasd_nnu.checkpoints.metadata import check_entries
 from rasd_nnu.checkpoints.read import read_content
-from rasd_nnu.errors import CheckpointError
+from rasd_nnu.errors import CheckpointError, first_problem
 from rasd_nnu.trainers.options import FinetuneRecipe
 
 #: Key in the checkpoint's ``init_args``, of which nnU-Net reads only those that it knows.
@@ -18,10 +21,15 @@ def saved_recipe(path: Path) -> FinetuneRecipe:
     Raises:
         CheckpointError: If the file is damaged, or of another trainer.
     """
-    recipe = read_content(path).get("init_args", {}).get(RECIPE_KEY)
+    content = read_content(path)
+    check_entries(path, content)
+    recipe = content.get("init_args", {}).get(RECIPE_KEY)
     if recipe is None:
         raise CheckpointError(
             f"{path} has no recipe in its init_args; expected a checkpoint that RaSDTrainer wrote. "
             "Go on with the trainer that began the run, or train anew without --c."
         )
-    return FinetuneRecipe.model_validate(recipe)
+    try:
+        return FinetuneRecipe.model_validate(recipe)
+    except ValidationError as error:
+        raise CheckpointError(f"{path} has a damaged recipe in its init_args: {first_problem(error)}.") from None

@@ -14,15 +14,16 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from rasd_nnu.checkpoints.arms import arm_source
 from rasd_nnu.checkpoints.read import Source, open_source
 from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
-from rasd_nnu.errors import TransferError, UserError
+from rasd_nnu.errors import ConfigError, TransferError, UserError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
+from rasd_nnu.nnunet.results import FINAL_CHECKPOINT
 from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
 from rasd_nnu.trainers.choice import read_choice
 from rasd_nnu.trainers.mixing import Mixer, adapted
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
-from rasd_nnu.trainers.options import FinetuneRecipe, recipe_for
+from rasd_nnu.trainers.options import FinetuneRecipe, may_overwrite, recipe_for
 from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
@@ -57,6 +58,11 @@ class RaSDTrainer(nnUNetTrainer):
         dataset_json: dict[str, Any],
         device: torch.device = torch.device("cuda"),  # noqa: B008  (nnU-Net reads this very signature)
     ) -> None:
+        try:
+            # Before nnU-Net imports anything that the plans name, or makes folders of it.
+            target_from_plans(plans, dataset_json, configuration)
+        except UserError as error:
+            self._end(error)
         super().__init__(plans, configuration, fold, dataset_json, device)
         try:
             self._check_plan()
@@ -147,15 +153,30 @@ class RaSDTrainer(nnUNetTrainer):
         """Copy the pre-trained weights if the training starts now, then go on as nnU-Net does.
 
         Raises:
-            SystemExit: With code 2 if there is no checkpoint or it does not fit; the reason is on stderr and in
-                the log. nnU-Net's command has no place where an error of ours could be turned into one line.
+            SystemExit: With code 2 if a finished training is there, or there is no checkpoint or it does not fit; the
+                reason is on stderr and in the log. nnU-Net's command has no place where an error of ours could be
+                turned into one line.
         """
         if self.current_epoch == 0:
             try:
+                self._refuse_finished()
                 self._start()
             except UserError as error:
                 self._refuse(error)
         super().on_train_start()
+
+    def _refuse_finished(self) -> None:
+        """Refuse to begin again over a finished training, which nnU-Net would overwrite.
+
+        Raises:
+            ConfigError: If there is one, and ``RASD_OVERWRITE`` does not allow it.
+        """
+        final = Path(self.output_folder) / FINAL_CHECKPOINT
+        if final.is_file() and not may_overwrite():
+            raise ConfigError(
+                f"{final.parent} holds a finished training, which this one would overwrite. Give --c or --val to go on "
+                "with it, choose another name or seed of the trainer, or set RASD_OVERWRITE=1 to begin again."
+            )
 
     def _start(self) -> None:
         """Load the weights of the arm, and write down what was done."""
@@ -194,6 +215,10 @@ class RaSDTrainer(nnUNetTrainer):
 
     def _refuse(self, error: UserError) -> NoReturn:
         self.print_to_log_file(f"error: {error}", also_print_to_console=False)
+        self._end(error)
+
+    @staticmethod
+    def _end(error: UserError) -> NoReturn:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from error
 

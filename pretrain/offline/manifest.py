@@ -11,6 +11,7 @@ from typing import Any
 from rasd_nnu.errors import ConfigError, DatasetError
 from rasd_nnu.files import write_text
 from rasd_nnu.pretrain.synthesis import STREAM_VERSION, SynthesisConfig
+from rasd_nnu.reading import read_json_object
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
@@ -84,8 +85,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / FILE_NAME
     if not path.is_file():
         raise DatasetError(f"{folder} has no {FILE_NAME}; expected a folder that `rasd_nnu synthesize --out` made.")
+    content = read_json_object(path, DatasetError, "Synthesise anew.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         version = content["format_version"]
         if version != FORMAT_VERSION:
             raise DatasetError(f"{path} has format version {version}, expected {FORMAT_VERSION}. Synthesise anew.")
@@ -97,5 +98,5 @@ def read_manifest(folder: Path) -> Manifest:
             files=tuple(FileEntry(int(entry["bytes"]), str(entry["sha256"])) for entry in content["files"]),
             stream=int(content.get("stream", 1)),
         )
-    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, ConfigError) as error:
         raise DatasetError(f"{path} is damaged ({type(error).__name__}: {error}). Synthesise anew.") from None

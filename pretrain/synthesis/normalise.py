@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from rasd_nnu.pretrain.synthesis.filters import EPSILON, minmax
+
+#: The normalisation schemes of nnU-Net that `normalise` imitates.
+SCHEMES = (
+    "ZScoreNormalization",
+    "CTNormalization",
+    "NoNormalization",
+    "RescaleTo01Normalization",
+    "RGBTo01Normalization",
+)
+
+
+def not_imitated(schemes: Sequence[str]) -> tuple[str, ...]:
+    """Return those normalisation schemes that `normalise` does not know, and replaces by a z-score."""
+    return tuple(dict.fromkeys(scheme for scheme in schemes if scheme not in SCHEMES))
 
 
 def normalise(image: torch.Tensor, scheme: str) -> torch.Tensor:

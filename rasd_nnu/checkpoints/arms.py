@@ -6,16 +6,19 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rasd_nnu.checkpoints.hub import local_path
 from rasd_nnu.checkpoints.read import Source, open_source
 from rasd_nnu.checkpoints.registry import Choice
-from rasd_nnu.errors import CheckpointError, ConfigError, did_you_mean
+from rasd_nnu.errors import CheckpointError, ConfigError, did_you_mean, first_problem
 from rasd_nnu.files import write_text
 from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet.env import checkpoints_folder
 from rasd_nnu.nnunet.trainer_names import ARM_NAME, RESERVED_ARMS
+from rasd_nnu.reading import read_json_object
 
 FORMAT_VERSION = 1
 
@@ -56,6 +59,18 @@ class RegisteredWeights:
         return source
 
 
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint: Annotated[str, Field(min_length=1, max_length=4096)]
+    format: str | None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Registry(BaseModel):
+    arms: dict[Annotated[str, Field(pattern=f"^{ARM_NAME}$", max_length=64)], _Entry]
+
+
 def registry_path() -> Path:
     """Return where the arms are registered."""
     return checkpoints_folder() / "arms.json"
@@ -70,19 +85,18 @@ def read_arms() -> dict[str, RegisteredWeights]:
     path = registry_path()
     if not path.is_file():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
-            raise ConfigError(
-                f"{path} has format version {content['format_version']}, this version reads {FORMAT_VERSION}. "
-                "Upgrade rasd-nnu."
-            )
-        return {name: RegisteredWeights(name=name, **entry) for name, entry in content["arms"].items()}
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    advice = "It is what `rasd_nnu arms add` writes: delete it and register the arms again."
+    content = read_json_object(path, ConfigError, advice)
+    if content.get("format_version") != FORMAT_VERSION:
         raise ConfigError(
-            f"{path} is damaged ({type(error).__name__}: {error}); expected what `rasd_nnu arms add` writes. "
-            "Delete it and register the arms again."
-        ) from None
+            f"{path} has format version {str(content.get('format_version'))[:20]}, this version reads "
+            f"{FORMAT_VERSION}. Upgrade rasd-nnu."
+        )
+    try:
+        arms = _Registry.model_validate(content).arms
+    except ValidationError as error:
+        raise ConfigError(f"{path} is damaged: {first_problem(error)}. {advice}") from None
+    return {name: RegisteredWeights(name, entry.checkpoint, entry.format, entry.sha256) for name, entry in arms.items()}
 
 
 def add_arm(
@@ -100,7 +114,7 @@ def add_arm(
         ConfigError: If the name cannot be used or is taken.
         CheckpointError: If the file cannot be read or is not of this format.
     """
-    if not re.fullmatch(ARM_NAME, name) or name.lower() in RESERVED_ARMS or "trainer" in name.lower():
+    if not re.fullmatch(ARM_NAME, name) or len(name) > 64 or name.lower() in RESERVED_ARMS or "trainer" in name.lower():
         raise ConfigError(
             f"an arm cannot be called {name!r}; expected letters and digits, as voco, none of "
             f"{', '.join(RESERVED_ARMS)} and nothing with 'trainer' in it."

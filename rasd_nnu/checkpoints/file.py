@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rasd_nnu.checkpoints.metadata import check_entries
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.files import atomic_file, explained
 from rasd_nnu.nnunet.plans import NetworkTarget
@@ -45,7 +46,11 @@ def safe_load(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is missing, truncated, holds code, or is not a dict.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that is too long
+        raise CheckpointError(f"cannot read {str(path)[:200]} ({error.strerror}). Check the path.") from None
+    if not there:
         raise CheckpointError(f"no checkpoint at {path}. Check the path, or make one with `rasd_nnu pretrain`.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -139,7 +144,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read one of our checkpoints.
 
     Raises:
-        CheckpointError: As `safe_load`; or if it is not ours, or of a newer format.
+        CheckpointError: As `safe_load`; or if it is not ours, of a newer format, or its metadata are damaged.
     """
     content = safe_load(path)
     meta = content.get("rasd")
@@ -150,7 +155,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         )
     if meta.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has format version {meta.get('format_version')}, this version reads {FORMAT_VERSION}. "
+            f"{path} has format version {str(meta.get('format_version'))[:20]}, this version reads {FORMAT_VERSION}. "
             "Upgrade rasd-nnu."
         )
+    check_entries(path, content)
     return content

@@ -69,7 +69,9 @@ def anatomix_names(weights: Weights) -> Weights:
     stage on the way up, and a last one. nnU-Net strides where anatomix takes maxima, which has no weights. The decoder
     reads upsampled features that were not convolved first, so that its kernels have other inputs than nnU-Net's.
     """
-    numbered = {int(n.split(".")[0]): n for n in weights if re.fullmatch(r"\d+\.weight", n) and weights[n].ndim > 2}
+    numbered = {
+        int(n.split(".")[0]): n for n in weights if re.fullmatch(r"[0-9]{1,4}\.weight", n) and weights[n].ndim > 2
+    }
     order = sorted(numbered)
     levels = (len(order) - 4) // 4
     if levels < 1 or len(order) != 4 * levels + 4:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from typing import Any
+
+from rasd_nnu.errors import printable
 
 _HEAD = """\
 ---
@@ -38,7 +41,12 @@ def model_card(meta: Mapping[str, Any], name: str) -> str:
     """
     network = meta["architecture"]["network_class_name"].rpartition(".")[2]
     head = _HEAD.format(name=name, network=network)
-    return head + "".join(f"| {key} | {value} |\n" for key, value in summary(meta))
+    return head + "".join(f"| {key} | {_cell(value)} |\n" for key, value in summary(meta))
+
+
+def _cell(text: str) -> str:
+    """Return text that cannot end a cell of the table, or be taken for HTML."""
+    return html.escape(printable(" ".join(text.split())), quote=False).replace("|", "\\|")
 
 
 def summary(meta: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ def _architecture(
     plans: Mapping[str, Any], weights: Mapping[str, torch.Tensor], patch: tuple[int, ...]
 ) -> dict[str, Any] | None:
     name, kwargs = str(plans.get("arch_class_name", "")), plans.get("arch_kwargs")
-    if kwargs:
+    if kwargs and "." in name:
         imports = list(plans.get("arch_kwargs_requiring_import") or [])
         return {"network_class_name": name, "arch_kwargs": dict(kwargs), "_kw_requires_import": imports}
     stem = weights.get("down_projection.proj.weight")

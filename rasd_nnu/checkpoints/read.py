@@ -14,7 +14,9 @@ import torch
 from rasd_nnu.checkpoints import nnssl
 from rasd_nnu.checkpoints.file import load_checkpoint, safe_load
 from rasd_nnu.checkpoints.formats import known_names
-from rasd_nnu.errors import CheckpointError
+from rasd_nnu.checkpoints.metadata import check_entries
+from rasd_nnu.checkpoints.weights import check_weights
+from rasd_nnu.errors import CheckpointError, PlansError
 from rasd_nnu.networks.infer import describe_weights
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 
@@ -56,23 +58,22 @@ def open_source(path: Path, format: str | None = None) -> Source:
         format: One of `rasd_nnu.checkpoints.formats.FORMATS` for other people's weights.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, unsafe or not of this format, or holds no weights or values
-            that are not finite.
+        CheckpointError: If the file is missing, damaged, unsafe or not of this format, describes anything but a
+            network, or holds no weights or some that are no finite numbers.
     """
     content = read_content(path)
+    check_entries(path, content)
     weights = _named_weights(path, content)
     if format is not None:
         weights = known_names(weights, format, path)
-    bad = next((n for n, v in weights.items() if v.is_floating_point() and not v.isfinite().all()), None)
-    if bad is not None:
-        raise CheckpointError(
-            f"{path} holds values that are not finite, first in {bad!r}; expected finite weights. "
-            "Pre-train again with a lower rate."
-        )
+    check_weights(path, weights)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    names = ((content.get("init_args") or {}).get("dataset_json") or {}).get("channel_names") or {}
-    description = _description(content, weights)
+    names = (content.get("init_args") or {}).get("dataset_json", {}).get("channel_names") or {}
+    try:
+        description = _description(content, weights)
+    except PlansError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     others = not (content.get("rasd") or content.get("init_args"))
     channel_names = tuple(map(str, names.values()))
     return Source(path, sha256, weights, description, content.get("rasd") or {}, content, channel_names, others)
@@ -94,16 +95,23 @@ def _numpy_scalars() -> list[Any]:
 
 def _named_weights(path: Path, content: dict[str, Any]) -> dict[str, torch.Tensor]:
     """Return the state dict with the network's own names."""
-    state = _state_dict(path, content)
+    state = state_dict(path, content)
     if "rasd" in content:
         return state
     state = _strip_wrappers(state)
     return nnssl.strip_prefix(state, content[nnssl.PLAN]) if content.get(nnssl.PLAN) else state
 
 
-def _state_dict(path: Path, content: dict[str, Any]) -> dict[str, torch.Tensor]:
+def state_dict(path: Path, content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights in a file's content, under the names that they have there.
+
+    Raises:
+        CheckpointError: If it holds none.
+    """
     for state in (*(content.get(key) for key in _STATE_KEYS), content):
-        if isinstance(state, dict) and state and all(isinstance(v, torch.Tensor) for v in state.values()):
+        if not isinstance(state, dict) or not state:
+            continue
+        if all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
             return state
     raise CheckpointError(
         f"{path} holds no weights (found: {', '.join(map(str, list(content)[:5]))}); expected 'network_weights', "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rasd_nnu.cli.options import whole_number
 from rasd_nnu.errors import CompareError
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def words(values: Sequence[str] | None) -> list[str]:
 def numbers(seeds: str) -> list[int]:
     """Split ``0,1,2`` into different numbers."""
     found = [word.strip() for word in seeds.split(",")] if seeds else []
-    if not all(word.isdigit() for word in found) or len(set(found)) < len(found):
-        raise CompareError(f"--seeds {seeds!r} is not a list of different numbers, such as --seeds 0,1,2")
-    return [int(word) for word in found]
+    values = [number for word in found if (number := whole_number(word)) is not None]
+    if len(values) < len(found) or len(set(values)) < len(values):
+        raise CompareError(f"--seeds {seeds[:80]!r} is not a list of different numbers, such as --seeds 0,1,2")
+    return values
 
 
 def selection(options: dict[str, Any]) -> Selection:

@@ -16,6 +16,7 @@ from rasd_nnu.cli.options import (
     WidthOption,
     refuse_existing,
 )
+from rasd_nnu.errors import printable
 
 
 def command(
@@ -48,7 +49,7 @@ def command(
     if as_json:
         typer.echo(json.dumps({"out": str(out), "train": next_command, **report.to_dict()}, indent=2))
         return
-    typer.echo(report.table())
+    typer.echo(printable(report.table()))
     left = sum(entry.action == "left" and entry.part != "head" for entry in report.entries)
     if left:
         typer.echo(f"{left} tensors have random values, as listed above.")

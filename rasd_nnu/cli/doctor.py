@@ -37,10 +37,15 @@ def _nnunet_version() -> Check:
 
 
 def _folder(variable: str) -> Check:
+    value = os.environ.get(variable, "")
+    if not value:
+        return Check(variable, False, "not set", f"export {variable}=/path/to/{variable}")
     try:
         folder = nnunet_folder(variable)
-    except SetupError:
-        return Check(variable, False, "not set", f"export {variable}=/path/to/{variable}")
+    except SetupError as error:
+        return Check(variable, False, str(error), f"export {variable}=/path/to/{variable}")
+    if str(folder) != str(Path(value)):
+        return Check(variable, False, f"{value}, but nnU-Net does not expand '~'", f"export {variable}={folder}")
     if not folder.is_dir():
         return Check(variable, False, f"{folder} does not exist", f"mkdir -p {folder}")
     if variable != "nnUNet_raw" and not os.access(folder, os.W_OK):

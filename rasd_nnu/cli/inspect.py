@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rasd_nnu.cli.options import ChannelsOption, InflateOption, RequireOption, TransferOption, WidthOption
-from rasd_nnu.errors import ConfigError, TransferError
+from rasd_nnu.errors import ConfigError, TransferError, printable
 
 if TYPE_CHECKING:
     from rasd_nnu.checkpoints.read import Source
@@ -57,9 +57,9 @@ def command(
         typer.echo(json.dumps(content if fit is None else {**content, "against": fit}, indent=2))
     else:
         for key, value in _rows(content):
-            typer.echo(f"{key:<16}{value}")
+            typer.echo(printable(f"{key:<16}{value}"))
         if fit is not None:
-            typer.echo(_verdict(fit))
+            typer.echo(printable(_verdict(fit)))
     if fit is not None and not fit["fits"]:
         raise typer.Exit(1)
 

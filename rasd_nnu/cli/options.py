@@ -51,6 +51,11 @@ def parse_dims(text: str) -> int:
     return int(text[0])
 
 
+def whole_number(text: str) -> int | None:
+    """Turn ASCII digits, 18 at most, into a number; None for anything else, such as ``\u00b2``."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 def parse_numbers(text: str, option: str, kind: type[int] | type[float] = int) -> tuple[Any, ...]:
     """Turn ``64,64,32`` (or ``64x64x32``) into numbers.
 
@@ -58,9 +63,14 @@ def parse_numbers(text: str, option: str, kind: type[int] | type[float] = int) -
         ConfigError: If a part is not a number.
     """
     try:
-        return tuple(kind(part) for part in text.replace("x", ",").split(","))
+        if not text.isascii():
+            raise ValueError
+        numbers = tuple(kind(part) for part in text.replace("x", ",").split(","))
+        if not all(abs(number) < 2**63 for number in numbers):  # also refuses NaN
+            raise ValueError
     except ValueError:
-        raise ConfigError(f"{option} is {text!r}, expected numbers separated by commas, as 64,64,32.") from None
+        raise ConfigError(f"{option} is {text[:80]!r}, expected numbers separated by commas, as 64,64,32.") from None
+    return numbers
 
 
 def chosen_device(text: str) -> str:
@@ -94,24 +104,22 @@ def parse_duration(text: str, option: str) -> float:
 def parse_classes(text: str) -> int | tuple[int, int]:
     """Turn ``8``, or a range as ``4-12``, into a number of classes."""
     low, dash, high = text.partition("-")
-    if not low.isdigit() or (dash and not high.isdigit()):
-        raise ConfigError(f"--classes is {text!r}, expected a number or a range, as 8 or 4-12.")
-    return (int(low), int(high)) if dash else int(low)
+    numbers = whole_number(low), whole_number(high) if dash else 0
+    if numbers[0] is None or numbers[1] is None:
+        raise ConfigError(f"--classes is {text[:80]!r}, expected a number or a range, as 8 or 4-12.")
+    return (numbers[0], numbers[1]) if dash else numbers[0]
 
 
 def parse_overrides(items: list[str]) -> dict[str, Any]:
     """Turn ``blur.sigma=[0,2,vox]`` items into overrides of a preset."""
-    import yaml
+    from rasd_nnu.files import parse_yaml
 
     overrides = {}
     for item in items:
         key, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(f"--set got {item!r}, expected group.key=value, as 'blur.sigma=[0,2,vox]'.")
-        try:
-            overrides[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {key} has the value {value!r}, expected YAML, as [0, 2, vox].") from None
+        overrides[key.strip()] = parse_yaml(value, f"the value of --set {key[:80]}")
     return overrides
 
 

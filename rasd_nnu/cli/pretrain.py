@@ -220,7 +220,7 @@ def network_target(
 ) -> NetworkTarget:
     """Return the network that the options ask for, or say which of them contradict each other."""
     from rasd_nnu.networks.standard import standard_target
-    from rasd_nnu.nnunet.env import require_nnunet
+    from rasd_nnu.nnunet.env import require_folders, require_nnunet
     from rasd_nnu.nnunet.plans import planned_target
 
     require_nnunet()
@@ -235,6 +235,7 @@ def network_target(
                 raise ConfigError(f"{name} {value} contradicts --dataset: the plans decide it. Leave it out.")
         if dataset is None or configuration is None:
             raise ConfigError("--dataset needs a configuration. Add -c 3d_fullres or -c 2d.")
+        require_folders()
         return planned_target(dataset, configuration, plans or "nnUNetPlans")
     for name, value in (("-c", configuration), ("-p", plans)):
         if value is not None:

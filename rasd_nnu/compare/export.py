@@ -55,8 +55,19 @@ def _csv(parts: Sequence[tuple[list[str], Comparison]], first: list[str]) -> str
             scores = [side.get(label, math.nan) for label in labels for side in (row.labels_a, row.labels_b)]
             numbers = [row.a, row.b, row.difference, *scores]
             values = ["" if math.isnan(n) else f"{n:.10g}" for n in numbers]
-            writer.writerow([*before, row.case, row.group or "", *values])
+            names = [plain_cell(text) for text in (*before, row.case, row.group or "")]
+            writer.writerow([*names, *values])
     return stream.getvalue()
+
+
+def plain_cell(text: str) -> str:
+    """Return text that a spreadsheet shows and does not run: what begins like a formula gets an apostrophe.
+
+    Example:
+        >>> plain_cell("=1+1"), plain_cell("case_1")
+        ("'=1+1", 'case_1')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def entry_rows(study: Study) -> TableRows:

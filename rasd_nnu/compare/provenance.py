@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rasd_nnu.errors import CompareError
+from pydantic import BaseModel, ValidationError
+
+from rasd_nnu.errors import CompareError, first_problem
 from rasd_nnu.nnunet.results import fold_folder
 from rasd_nnu.nnunet.trainer_names import TRANSFER_OPTIONS, parse_name
+from rasd_nnu.reading import read_json_object
 
 # Attributes of the trainer, as nnU-Net writes them to debug.json, that make the recipe of a training.
 RECIPE_KEYS = (
@@ -40,18 +42,32 @@ _SHOWN = 60  # characters of a value
 _CLOCK_SLACK_S = 60  # copying a folder may shuffle modification times by so much
 
 
+class _TransferReport(BaseModel):
+    recipe: dict[str, Any] = {}
+    versions: dict[str, Any] = {}
+
+
+class _DatasetLabels(BaseModel):
+    labels: dict[str, int | list[int]] = {}
+
+
+_MODELS: dict[str, type[BaseModel]] = {TRANSFER_REPORT: _TransferReport, "dataset.json": _DatasetLabels}
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
         CompareError: If the file is damaged.
     """
+    content = read_json_object(path, CompareError, "Correct or remove the file.")
+    model = _MODELS.get(path.name)
+    if model is None:
+        return content
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CompareError(f"cannot read {path}: {error}. Mend or remove the file.") from None
-    if not isinstance(content, dict):
-        raise CompareError(f"{path} holds a {type(content).__name__}, expected a JSON object")
+        model.model_validate(content)
+    except ValidationError as error:
+        raise CompareError(f"{path} is damaged: {first_problem(error)}. Correct or remove the file.") from None
     return content
 
 

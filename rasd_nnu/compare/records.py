@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from rasd_nnu.errors import CompareError
+from rasd_nnu.reading import parse_json
 
 BACKGROUND = "0"
 _COUNTS = ("TP", "FP", "FN")
@@ -84,13 +84,11 @@ def _read_entries(path: Path) -> list[Any]:
     mend = "Give the file in a fold's validation folder, or one by nnUNetv2_evaluate_folder."
     try:
         text = path.read_text(encoding="utf-8")
-        if not text.strip():
-            raise CompareError(f"{path} {what}: it is empty. {mend}")
-        content = json.loads(text)
-    except OSError as error:
-        raise CompareError(f"cannot read {path}: {error.strerror}. {mend}") from None
-    except (ValueError, RecursionError) as error:  # broken JSON, or not text at all
-        raise CompareError(f"{path} {what}: not valid JSON ({error}). {mend}") from None
+    except (OSError, ValueError) as error:  # a ValueError: not text at all
+        raise CompareError(f"cannot read {path}: {error}. {mend}") from None
+    if not text.strip():
+        raise CompareError(f"{path} {what}: it is empty. {mend}")
+    content = parse_json(text, str(path), CompareError, mend)
     entries = content.get("metric_per_case") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise CompareError(f"{path} {what}: it has no list 'metric_per_case'. {mend}")
@@ -106,7 +104,7 @@ def _parse_entry(entry: Any, path: Path) -> tuple[str, CaseRecord]:
         case = case_name(entry["reference_file"])
         metrics = {str(label): values for label, values in entry["metrics"].items() if str(label) != BACKGROUND}
         record = {label: LabelCounts(*(_count(values[k]) for k in _COUNTS)) for label, values in metrics.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise CompareError(
             f"{path} is not a summary.json of nnU-Net v2: a case has no usable entry ({type(error).__name__}: "
             f"{error}); expected reference_file, and TP, FP and FN of each label."

@@ -27,6 +27,7 @@ from rasd_nnu.compare.result import Better, Comparison, PairedStatistics
 from rasd_nnu.compare.statistics import Request, ScoreTable, paired_statistics
 from rasd_nnu.errors import CompareError, SetupError
 from rasd_nnu.files import write_text
+from rasd_nnu.reading import read_json
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -166,7 +167,7 @@ def predicted_pairs(summary: Path) -> list[Pair]:
     Raises:
         CompareError: If a file does not exist.
     """
-    entries = json.loads(summary.read_text(encoding="utf-8"))["metric_per_case"]
+    entries = read_json(summary, CompareError)["metric_per_case"]
     pairs = []
     for entry in entries:
         reference = Path(entry["reference_file"])

@@ -7,6 +7,7 @@ import pydoc
 
 from torch import nn
 
+from rasd_nnu.errors import PlansError, UserError
 from rasd_nnu.nnunet.plans import NetworkTarget
 
 #: Channels of the dense features that the objective works on: 32 in the paper's Swin UNETR, and the width of
@@ -24,19 +25,30 @@ def build_network(target: NetworkTarget, feature_channels: int = FEATURE_CHANNEL
     Returns:
         A module that maps ``(B, input_channels, *patch_size)`` to ``(B, feature_channels, *patch_size)``.
         Deep-supervision heads, which get no gradient here, are frozen: several processes would wait for it.
+
+    Raises:
+        PlansError: If its constructor refuses the described arguments.
     """
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
     name = target.architecture["network_class_name"]
-    network: nn.Module = get_network_from_plans(
-        name,
-        target.architecture["arch_kwargs"],
-        target.architecture["_kw_requires_import"],
-        target.input_channels,
-        feature_channels,
-        allow_init=True,
-        deep_supervision=False if _has_deep_supervision(name) else None,  # None: the argument is left out
-    )
+    try:
+        network: nn.Module = get_network_from_plans(
+            name,
+            target.architecture["arch_kwargs"],
+            target.architecture["_kw_requires_import"],
+            target.input_channels,
+            feature_channels,
+            allow_init=True,
+            deep_supervision=False if _has_deep_supervision(name) else None,  # None: the argument is left out
+        )
+    except UserError:
+        raise
+    except Exception as error:  # anything, from constructors of other packages
+        raise PlansError(
+            f"{name} cannot be built as described ({type(error).__name__}: {str(error)[:200]}). Correct the network's "
+            "arguments in the plans."
+        ) from error
     heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
     if heads is not None:
         for head in heads[:-1]:

@@ -14,8 +14,11 @@ _UNET = "dynamic_network_architectures.architectures.unet."
 _SWIN = "rasd_nnu.networks.bodies.SwinUNETR"
 # Encoder stage and position of a convolution, in plain and in residual encoders.
 _KINDS = {
-    "PlainConvUNet": (r"encoder\.stages\.(\d+)\.0\.convs\.(\d+)\.conv\.weight", "n_conv_per_stage"),
-    "ResidualEncoderUNet": (r"encoder\.stages\.(\d+)\.blocks\.(\d+)\.conv1\.conv\.weight", "n_blocks_per_stage"),
+    "PlainConvUNet": (r"encoder\.stages\.([0-9]{1,3})\.0\.convs\.([0-9]{1,3})\.conv\.weight", "n_conv_per_stage"),
+    "ResidualEncoderUNet": (
+        r"encoder\.stages\.([0-9]{1,3})\.blocks\.([0-9]{1,3})\.conv1\.conv\.weight",
+        "n_blocks_per_stage",
+    ),
 }
 
 
@@ -30,12 +33,15 @@ def describe_weights(weights: Mapping[str, torch.Tensor]) -> NetworkTarget | Non
 
     Returns:
         The description, or None for other networks.
+
+    Raises:
+        PlansError: If the shapes are those of no network.
     """
     if "swinViT.patch_embed.proj.weight" in weights:
         return _describe_swin(weights)
     for name, (pattern, depth) in _KINDS.items():
         stages = _convolutions(weights, pattern)
-        if stages:
+        if len({kernel.ndim for kernels in stages for kernel in kernels}) == 1 and stages[0][0].ndim in (4, 5):
             return _describe_unet(weights, name, depth, stages)
     return None
 
@@ -58,7 +64,7 @@ def _describe_unet(
     strides = [[1] * dims]
     for stage in range(1, len(stages)):
         up = weights.get(f"decoder.transpconvs.{last - stage}.weight")
-        strides.append([2] * dims if up is None else list(up.shape[2:]))
+        strides.append([2] * dims if up is None or up.ndim != dims + 2 else list(up.shape[2:]))
     stem = weights.get("encoder.stem.convs.0.conv.weight", stages[0][0])
     decoder = [rf"decoder\.stages\.{i}\.convs\.\d+\.conv\.weight" for i in range(last)]
     kwargs = {

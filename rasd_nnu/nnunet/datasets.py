@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rasd_nnu.errors import PlansError, did_you_mean
 from rasd_nnu.nnunet.env import NNUNET_FOLDERS, nnunet_folder
 
@@ -12,8 +14,14 @@ def dataset_id(name: str) -> int:
     Example:
         >>> dataset_id("Dataset004_Hippocampus")
         4
+
+    Raises:
+        PlansError: If it is no full name.
     """
-    return int(name[7:10])
+    match = re.match(r"Dataset([0-9]{3})_", name)
+    if match is None:
+        raise PlansError(f"the data set is called {name[:80]!r}, expected DatasetNNN_Name with three digits.")
+    return int(match[1])
 
 
 def dataset_name(dataset: str | int) -> str:

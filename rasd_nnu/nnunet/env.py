@@ -21,10 +21,10 @@ EXTERNAL_TRAINERS = "nnUNet_extTrainer"
 
 
 def nnunet_folder(variable: str) -> Path:
-    """Return the folder that ``nnUNet_raw``, ``nnUNet_preprocessed`` or ``nnUNet_results`` names.
+    """Return the folder that ``nnUNet_raw``, ``nnUNet_preprocessed`` or ``nnUNet_results`` names; it may not exist yet.
 
     Raises:
-        SetupError: If the environment variable is not set.
+        SetupError: If the environment variable is not set, or names a file.
     """
     value = os.environ.get(variable)
     if not value:
@@ -32,7 +32,26 @@ def nnunet_folder(variable: str) -> Path:
             f"the environment variable {variable} is not set; nnU-Net needs it. "
             f"Fix it with: export {variable}=/path/to/{variable}"
         )
-    return expanded(value)
+    folder = expanded(value)
+    try:
+        is_other = folder.exists() and not folder.is_dir()
+    except OSError as error:
+        raise SetupError(f"{variable} is {value}: {error.strerror}. Set it to a folder.") from None
+    if is_other:
+        raise SetupError(f"{variable} is {value}, which is not a folder. Set it to one.")
+    return folder
+
+
+def require_folders() -> None:
+    """Check that nnU-Net's three folders exist, before hours are spent on what is to be written there.
+
+    Raises:
+        SetupError: If a variable is not set, or names nothing or a file.
+    """
+    for variable in NNUNET_FOLDERS:
+        folder = nnunet_folder(variable)
+        if not folder.is_dir():
+            raise SetupError(f"{variable} is {folder}, which does not exist. Make it with: mkdir -p {folder}")
 
 
 def nnunet_folder_if_set(variable: str) -> Path | None:
@@ -48,6 +67,11 @@ def cache_folder() -> Path:
 def checkpoints_folder() -> Path:
     """Return ``RASD_CHECKPOINTS``, or ``~/.cache/rasd_nnu/checkpoints``."""
     return expanded(os.environ.get("RASD_CHECKPOINTS") or "~/.cache/rasd_nnu/checkpoints")
+
+
+def network_packages() -> tuple[str, ...]:
+    """Return the packages of networks of a person's own that ``RASD_NETWORKS`` allows, as ``my_lab.networks:other``."""
+    return tuple(name for name in os.environ.get("RASD_NETWORKS", "").split(os.pathsep) if name)
 
 
 def require_nnunet() -> str:

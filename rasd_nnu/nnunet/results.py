@@ -10,6 +10,7 @@ from rasd_nnu.files import expanded
 from rasd_nnu.nnunet.commands import shown, train
 from rasd_nnu.nnunet.datasets import dataset_name
 from rasd_nnu.nnunet.env import nnunet_folder
+from rasd_nnu.nnunet.names import plain_fold, plain_name
 
 SUMMARY = Path("validation", "summary.json")
 #: Per-case records of a validation; nnU-Net writes the first, classification and detection the others.
@@ -27,6 +28,9 @@ class Training:
         trainer: Name of the trainer class.
         plans: Plans name.
         configuration: Configuration, such as ``3d_fullres``.
+
+    Raises:
+        ConfigError: If a name would lead elsewhere.
     """
 
     results: Path
@@ -35,6 +39,10 @@ class Training:
     plans: str
     configuration: str
 
+    def __post_init__(self) -> None:
+        for what in ("dataset", "trainer", "plans", "configuration"):
+            plain_name(getattr(self, what), f"the name of the {what}", ConfigError)
+
     @property
     def folder(self) -> Path:
         """The folder of the model."""
@@ -42,7 +50,7 @@ class Training:
 
     def fold(self, fold: str | int) -> Path:
         """Return the folder of a fold."""
-        return self.folder / f"fold_{fold}"
+        return self.folder / f"fold_{plain_fold(fold, ConfigError)}"
 
     def summary(self, fold: str) -> Path:
         """Return where the validation of a fold writes its summary, or its records of another kind."""

@@ -30,7 +30,8 @@ GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_auto|_from<name>][_mix
 
 _PATTERN = re.compile(
     r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<reserved>scratch|auto)|_from(?P<name>" + ARM_NAME + r"))?"
-    r"(?P<mix>_mix)?(?:_(?P<epochs>[1-9]\d*)epochs)?(?:_(?P<iters>[1-9]\d*)iters)?(?:_seed(?P<seed>0|[1-9]\d*))?"
+    r"(?P<mix>_mix)?(?:_(?P<epochs>[1-9][0-9]{0,8})epochs)?(?:_(?P<iters>[1-9][0-9]{0,8})iters)?"
+    r"(?:_seed(?P<seed>0|[1-9][0-9]{0,17}))?"
 )
 
 

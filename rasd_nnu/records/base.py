@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rasd_nnu.errors import CompareError
+from rasd_nnu.reading import parse_json
 
 SCHEMAS = "docs/reference/records.md"
 
@@ -44,10 +44,7 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
         raise CompareError(f"{path} is not text in UTF-8 ({error.reason}). Give {what}.") from None
     if not text.strip():
         raise CompareError(f"{path} is empty, expected {what}. Write it again.")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CompareError(f"{path} is not valid JSON ({error}), expected {what}.") from None
+    content = parse_json(text, str(path), CompareError, f"Give {what}.")
     if not isinstance(content, dict):
         raise CompareError(f"{path} holds a {type(content).__name__}, expected {what}: a JSON object")
     return content

@@ -83,6 +83,8 @@ def _step(
         unmapped = names is not None and candidates == (None,)
         return step("left", None, names.otherwise if names and unmapped else NOTHING)
     value = weights[source]
+    if not value.is_floating_point():
+        return step("left", None, f"the checkpoint has {str(value.dtype).removeprefix('torch.')} values")
     if names is None and value.shape != shape:
         return step("left", None, f"the checkpoint has shape {list(value.shape)}")
     try:

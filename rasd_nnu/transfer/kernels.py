@@ -137,6 +137,8 @@ def resample_positions(
         MisfitError: If the numbers do not belong to these grids, or the register tokens differ in number.
     """
     theirs, ours = (torch.Size(grid).numel() for grid in grids)
+    if value.ndim != 3:
+        raise MisfitError(f"positions of shape {list(value.shape)} in the checkpoint")
     registers = value.shape[1] - theirs
     if registers < 0 or tokens - ours != registers:
         raise MisfitError(f"{value.shape[1]} positions in the checkpoint against {tokens}")

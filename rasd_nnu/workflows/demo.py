@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from rasd_nnu.errors import DatasetError
+from rasd_nnu.errors import DatasetError, PlansError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet import commands
 from rasd_nnu.nnunet.datasets import dataset_id
 from rasd_nnu.nnunet.env import EXTERNAL_TRAINERS, NNUNET_FOLDERS, trainers_folder
 from rasd_nnu.nnunet.results import Training
+from rasd_nnu.reading import read_json_object
 from rasd_nnu.workflows.experiment.compact import add_compact
 from rasd_nnu.workflows.experiment.few_shot import few_shot_split
 from rasd_nnu.workflows.experiment.job import Job
@@ -163,7 +164,7 @@ def _split_and_compact(folder: Path, dataset: str, settings: DemoSettings) -> No
     split = few_shot_split(cases, settings.labelled, settings.held_out)
     fold = {"train": list(split.train), "val": list(split.held_out)}
     write_text(preprocessed / "splits_final.json", json.dumps([fold], indent=2))
-    dataset_json = json.loads((preprocessed / "dataset.json").read_text())
+    dataset_json = read_json_object(preprocessed / "dataset.json", PlansError)
     batch_size = 12 if settings.configuration == "2d" else 2
     add_compact(preprocessed / "nnUNetPlans.json", dataset_json, settings.configuration, batch_size=batch_size)
 

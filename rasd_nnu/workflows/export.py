@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from rasd_nnu.checkpoints.file import atomic_save
-from rasd_nnu.checkpoints.read import read_content
+from rasd_nnu.checkpoints.metadata import check_entries
+from rasd_nnu.checkpoints.read import read_content, state_dict
+from rasd_nnu.checkpoints.weights import check_weights
 from rasd_nnu.errors import CheckpointError, ConfigError, PlansError
 from rasd_nnu.files import write_text
+from rasd_nnu.nnunet.names import plain_fold, plain_name
+from rasd_nnu.nnunet.plans import read_pair, target_from_plans
+from rasd_nnu.nnunet.results import Training
 
 STOCK_TRAINER = "nnUNetTrainer"
 
 #: Of nnU-Net's checkpoint, what predicting needs. The optimiser's state, half of the file, is of no use to others
 #: and would not fit the stock trainer's optimiser after another recipe.
 _KEPT = ("network_weights", "init_args", "inference_allowed_mirroring_axes", "current_epoch")
+
+#: Marks a folder as an export, which another one may replace; a training has none.
+MARKER = "rasd_export.json"
 
 #: Files of a fold that `nnUNetv2_export_model_to_zip` takes along.
 _FOLD_FILES = ("progress.png", "validation/summary.json")
@@ -64,42 +72,76 @@ def export_model(
         stock: Name nnU-Net's own trainer in it, after proving that it builds this very network.
         folds: Folds to take; all that have the checkpoint by default.
         checkpoint: Name of the checkpoint's file; it becomes ``checkpoint_final.pth``.
-        overwrite: Replace an earlier export.
+        overwrite: Replace an earlier export; never anything else.
 
     Raises:
-        ConfigError: If the target exists.
-        CheckpointError: If a fold has no such checkpoint, or it is damaged or of another configuration.
-        PlansError: If nnU-Net's own trainer cannot build the network.
+        ConfigError: If the target exists and is no earlier export, or a name would lead out of ``out``.
+        CheckpointError: If a fold has no such checkpoint, or it is damaged, not finite or of another configuration.
+        PlansError: If the plans are not of nnU-Net's form, name anything but networks, or nnU-Net's own trainer cannot
+            build the network.
     """
-    plans, dataset_json = (json.loads((model / name).read_text()) for name in ("plans.json", "dataset.json"))
+    plans, dataset_json = read_pair(model / "plans.json", model / "dataset.json")
     # Where the weights came from is a path on this machine.
     plans.pop("pretrain_info", None)
     files = _fold_files(model, folds, checkpoint)
     trainer, configuration = _identity(files)
+    target_from_plans(plans, dataset_json, configuration)  # refuses what a receiver must not be given
     chosen = STOCK_TRAINER if stock else trainer
-    folder = out / plans["dataset_name"] / f"{chosen}__{plans['plans_name']}__{configuration}"
-    if folder.exists() and not overwrite:
-        raise ConfigError(f"{folder} exists. Give --overwrite, or another --out.")
+    folder = Training(out, plans["dataset_name"], chosen, plans["plans_name"], configuration).folder
+    _check_target(folder, model, overwrite=overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export_", dir=folder.parent) as temporary:
         work = Path(temporary) / folder.name
         for fold, file in files.items():
-            content = _prediction_part(read_content(file), chosen, plans)
+            content = _prediction_part(file, chosen, plans)
             if stock:
                 _prove(content, plans, dataset_json, configuration, file)
             atomic_save(content, work / f"fold_{fold}" / "checkpoint_final.pth")
             _copy(file.parent, work / f"fold_{fold}", _FOLD_FILES)
         _copy(model, work, ("dataset.json", "dataset_fingerprint.json", *_crossvalidation(model)))
         write_text(work / "plans.json", json.dumps(plans, indent=4))
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.replace(folder)
+        write_text(work / MARKER, json.dumps({"trainer": trainer, "folds": list(files)}))
+        _replace(folder, work, Path(temporary) / "replaced")
     return Exported(folder, tuple(files), chosen, plans["dataset_name"], plans["plans_name"], configuration)
+
+
+def _check_target(folder: Path, model: Path, *, overwrite: bool) -> None:
+    """Refuse a target that is there, unless it is an earlier export that may be replaced.
+
+    Raises:
+        ConfigError: With what is in the way.
+    """
+    here, there = folder.resolve(), model.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"{folder} is the model itself, or one of the two is in the other. Give another --out.")
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_symlink() or not (folder / MARKER).is_file():
+        raise ConfigError(
+            f"{folder} exists and is no earlier export (it has no {MARKER}); only an export is replaced. Give another "
+            "--out, or move it away."
+        )
+    if not overwrite:
+        raise ConfigError(f"{folder} exists. Give --overwrite, or another --out.")
+
+
+def _replace(folder: Path, new: Path, old: Path) -> None:
+    """Put ``new`` at ``folder``; what was there goes to ``old``, and back if that fails."""
+    if folder.exists():
+        folder.replace(old)
+    try:
+        new.replace(folder)
+    except OSError:
+        if old.exists():
+            old.replace(folder)
+        raise
 
 
 def _fold_files(model: Path, folds: Sequence[str], checkpoint: str) -> dict[str, Path]:
     """Return fold -> checkpoint."""
-    there = {p.parent.name.removeprefix("fold_"): p for p in sorted(model.glob(f"fold_*/{checkpoint}"))}
+    plain_name(checkpoint, "the name of the checkpoint's file", ConfigError)
+    found = {p.name.removeprefix("fold_"): p / checkpoint for p in sorted(model.glob("fold_*")) if p.is_dir()}
+    there = {plain_fold(fold, ConfigError): path for fold, path in found.items() if path.is_file()}
     missing = [fold for fold in folds if fold not in there]
     if missing or not there:
         raise CheckpointError(
@@ -114,7 +156,8 @@ def _identity(files: dict[str, Path]) -> tuple[str, str]:
     found = set()
     for file in files.values():
         content = read_content(file)
-        if "trainer_name" not in content or "init_args" not in content:
+        check_entries(file, content)
+        if any(not content.get(key) for key in ("trainer_name", "init_args", "network_weights")):
             raise CheckpointError(f"{file} is not a checkpoint of nnU-Net's training (no trainer_name or init_args).")
         found.add((content["trainer_name"], content["init_args"]["configuration"]))
     if len(found) > 1:
@@ -123,8 +166,14 @@ def _identity(files: dict[str, Path]) -> tuple[str, str]:
     return trainer, configuration
 
 
-def _prediction_part(content: dict[str, Any], trainer: str, plans: dict[str, Any]) -> dict[str, Any]:
-    """Return the checkpoint with another trainer's name, and what it was in an entry of ours."""
+def _prediction_part(file: Path, trainer: str, plans: dict[str, Any]) -> dict[str, Any]:
+    """Return the checkpoint with another trainer's name, and what it was in an entry of ours.
+
+    Raises:
+        CheckpointError: If its weights are not finite numbers.
+    """
+    content = read_content(file)
+    check_weights(file, state_dict(file, content))
     kept = {key: content[key] for key in _KEPT if key in content}
     arguments = {**content["init_args"], "plans": plans}
     recipe = arguments.pop("rasd_recipe", None)

@@ -111,6 +111,10 @@ def _resume(path: Path) -> dict[str, Any] | None:
     if not state.is_file():
         return None
     try:
-        return {"path": str(state), "iteration": safe_load(state)["iteration"]}
-    except (CheckpointError, KeyError) as error:
+        content = safe_load(state)
+    except CheckpointError as error:
         return {"path": str(state), "error": str(error)}
+    iteration = content.get("iteration")
+    if not isinstance(iteration, int) or not 0 <= iteration < 2**63:
+        return {"path": str(state), "error": "it has no iteration, expected a resume file of `rasd_nnu pretrain`"}
+    return {"path": str(state), "iteration": iteration}

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rasd_nnu.checkpoints.read import Source
-from rasd_nnu.errors import ConfigError, TransferError
+from rasd_nnu.errors import ConfigError, PlansError, TransferError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet import commands
 from rasd_nnu.nnunet.env import nnunet_folder
+from rasd_nnu.nnunet.names import MAX_BYTES
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
 from rasd_nnu.transfer.stages import unet_kind
 
@@ -113,11 +114,11 @@ def _described(source: Source) -> NetworkTarget:
 def _plans_name(name: str | None, source: Source) -> str:
     """Return a name without ``__``, by which nnU-Net separates trainer, plans and configuration in its folders."""
     if name is None:
-        return "rasdPlans_" + re.sub(r"[^A-Za-z0-9]+", "_", source.path.stem).strip("_")
-    if not re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name):
+        return "rasdPlans_" + re.sub(r"[^A-Za-z0-9]+", "_", source.path.stem).strip("_")[:60].rstrip("_")
+    if not re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name) or len(name) > MAX_BYTES:
         raise ConfigError(
-            f"--name is {name!r}, expected letters, digits and single underscores, as nnU-Net separates the parts of "
-            "its folders by two. Give another --name."
+            f"--name is {name[:MAX_BYTES]!r}, expected at most {MAX_BYTES} letters, digits and single underscores, as "
+            "nnU-Net separates the parts of its folders by two. Give another --name."
         )
     return name
 
@@ -148,7 +149,9 @@ def _configuration(
         content.pop(key, None)
     voxels = content["batch_size"] * math.prod(content["patch_size"])
     old = content["spacing"][-like.dims :]
-    sizes = content["median_image_size_in_voxels"][-like.dims :]
+    sizes = content.get("median_image_size_in_voxels", [])[-like.dims :]
+    if len(sizes) != like.dims:
+        raise PlansError(f"the base plans have no median_image_size_in_voxels of {like.dims} axes. Plan anew.")
     content.update(
         architecture=like.architecture,
         patch_size=list(patch),

@@ -79,7 +79,7 @@ def test_summaries_alone_say_that_recipes_were_not_compared(write_summary: Write
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "cannot read"), ("[]", "expected a JSON object"), ("{}", "no number at transfer.shares")],
+    [("{", "not valid JSON"), ("[]", "expected a JSON object"), ("{}", "no number at transfer.shares")],
 )
 def test_a_damaged_transfer_report_is_named(train: Train, text: str, message: str) -> None:
     a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)

@@ -87,7 +87,7 @@ def test_broken_plans_are_one_line(folders):
     folder = folders / "nnUNet_preprocessed" / "Dataset004_Hippocampus"
     folder.mkdir()
     (folder / "nnUNetPlans.json").write_text("{")
-    with pytest.raises(PlansError, match="cannot read the plans of Dataset004_Hippocampus"):
+    with pytest.raises(PlansError, match="nnUNetPlans.json is not valid JSON"):
         read_plans(4)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rasd_nnu.cli.main import main
+from tests.helpers import TinyDataset, tiny_dataset
 
 
 @pytest.fixture
@@ -50,3 +51,9 @@ def full_disk(small_disk: Path) -> Path:
         while True:
             file.write(bytes(4096))
     return small_disk
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDataset:
+    """A planned data set with nothing preprocessed, in nnU-Net's folders."""
+    return tiny_dataset(tmp_path, monkeypatch)

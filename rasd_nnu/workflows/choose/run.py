@@ -18,6 +18,7 @@ from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
 from rasd_nnu.nnunet.trainer_names import TrainerName
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
+from rasd_nnu.reading import read_json
 from rasd_nnu.trainers.choice import ArmChoice, choice_path, write_choice
 from rasd_nnu.workflows.choose.decide import BASELINE, ArmScore, decide, score_arms
 from rasd_nnu.workflows.choose.inner import InnerFold, inner_folds, patients_of
@@ -150,7 +151,7 @@ def _cases(plan: Plan, target: NetworkTarget) -> list[str]:
         "data_identifier", f"{target.plans}_{plan.configuration}"
     )
     splits = folder / "splits_final.json"
-    known = len(json.loads(splits.read_text(encoding="utf-8"))) if splits.is_file() else 5
+    known = len(read_json(splits, PlansError)) if splits.is_file() else 5
     if not 0 <= int(plan.fold) < known:
         raise ConfigError(f"there is no fold {plan.fold}, expected 0 to {known - 1}.")
     try:

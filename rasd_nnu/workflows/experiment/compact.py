@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rasd_nnu.errors import PlansError
 from rasd_nnu.files import write_text
 from rasd_nnu.networks.width import narrowed
 from rasd_nnu.nnunet.plans import target_from_plans
+from rasd_nnu.reading import read_json_object
 
 
 def add_compact(
@@ -26,7 +28,7 @@ def add_compact(
     Returns:
         The name of the new configuration.
     """
-    plans = json.loads(plans_file.read_text())
+    plans = read_json_object(plans_file, PlansError)
     architecture = narrowed(target_from_plans(plans, dataset_json, configuration).architecture, base_features)
     name = f"{configuration}_compact"
     plans["configurations"][name] = {

@@ -1,0 +1,49 @@
+"""A training does not begin over a finished one, or with hostile plans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from rasd_nnu.errors import ConfigError
+from rasd_nnu.trainers.options import may_overwrite
+from tests.helpers import tiny_dataset
+from tests.safety.parts import one_line
+from tests.trainers.helpers import make_trainer
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A trainer whose folder holds a finished training."""
+    monkeypatch.setattr(nnUNetTrainer, "on_train_start", lambda self: None)
+    data = tiny_dataset(tmp_path, monkeypatch, preprocess=("2d",))
+    trainer = make_trainer(data, "RaSDTrainer_scratch_1epochs", "2d")
+    (Path(trainer.output_folder) / "checkpoint_final.pth").write_text("days of work")
+    return trainer
+
+
+def test_a_finished_training_is_not_overwritten(finished: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    line = one_line([], capsys, lambda _: finished.on_train_start())
+    assert "holds a finished training" in line
+    assert "RASD_OVERWRITE=1" in line
+    assert not (Path(finished.output_folder) / "transfer_report.json").exists()
+
+
+def test_it_is_if_told(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RASD_OVERWRITE", "1")
+    finished.on_train_start()
+    assert (Path(finished.output_folder) / "transfer_report.json").is_file()
+
+
+def test_going_on_is_no_new_beginning(finished: Any) -> None:
+    finished.current_epoch = 1
+    finished.on_train_start()
+
+
+def test_the_variable_is_zero_or_one() -> None:
+    assert not may_overwrite({"RASD_OVERWRITE": "0"})
+    with pytest.raises(ConfigError, match="RASD_OVERWRITE is 'yes'"):
+        may_overwrite({"RASD_OVERWRITE": "yes"})

@@ -1,0 +1,73 @@
+"""Numbers that a person writes, and text that is shown or opened elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rasd_nnu import trainers
+from rasd_nnu.cli.compare_options import numbers
+from rasd_nnu.cli.options import parse_classes, parse_overrides, whole_number
+from rasd_nnu.compare.export import plain_cell
+from rasd_nnu.dataset_specs.parse import parse_spec
+from rasd_nnu.errors import ConfigError, UserError
+from rasd_nnu.nnunet.trainer_names import parse_name
+
+NO_NUMBERS = ["²", "٣", "1" * 5000, "1e99", "", "-", "x", "nan", "\x1b[2J"]
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_nonumbers(text: str) -> None:
+    assert whole_number(text) is None
+    for parse in (parse_classes, lambda t: parsenumbers(t, "--shape"), lambda t: numbers(f"0,{t}")):
+        with pytest.raises(UserError) as error:
+            parse(text)
+        assert len(str(error.value)) < 300
+
+
+def testnumbers() -> None:
+    assert parse_classes("4-12") == (4, 12)
+    assert parsenumbers("3,0.5", "--spacing", float) == (3.0, 0.5)
+    assert numbers("0,1") == [0, 1]
+    for text in ("nan", "inf", "1e400"):
+        with pytest.raises(ConfigError):
+            parsenumbers(text, "--spacing", float)
+
+
+@pytest.mark.parametrize("name", ["RaSDTrainer_seed²", "RaSDTrainer_seed" + "1" * 5000, "RaSDTrainer_٣epochs"])
+def test_trainer_names(name: str) -> None:
+    assert parse_name(name) is None
+    with pytest.raises(AttributeError):
+        getattr(trainers, name)
+
+
+@pytest.mark.parametrize("value", ["[", "{a: 1, a: 2}", "[" * 99 + "]" * 99, "1" * 5000])
+def test_overrides(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set blur\.sigma"):
+        parse_overrides([f"blur.sigma={value}"])
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2", "[" * 20_000, "a: !!python/name:os.system", "- a", "a: \x1b"])
+def test_specs(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"x\.yaml"):
+        parse_spec(text, "x.yaml")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_formulas_stay_text(text: str) -> None:
+    assert plain_cell(text) == f"'{text}"
+    assert plain_cell(f"a{text}") == f"a{text}"
+
+
+def test_the_folders_name_is_no_formula_in_the_csv(tmp_path: Path) -> None:
+    from rasd_nnu.compare import compare_summaries
+    from rasd_nnu.compare.export import to_csv
+    from tests.compare.conftest import summary_dict
+    from tests.safety.parts import write_json
+
+    for arm, dice in (("a", 0.8), ("b", 0.7)):
+        cases = {name: {"1": dice + i / 100} for i, name in enumerate(("=cmd()", "case_1"))}
+        write_json(tmp_path / f"{arm}.json", summary_dict(cases))
+    table = to_csv(compare_summaries(tmp_path / "a.json", tmp_path / "b.json"))
+    assert "\n'=cmd()," in table
