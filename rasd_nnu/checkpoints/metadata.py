@@ -84,7 +84,7 @@ class Metadata(Open):
     seconds: float | None = None
     synthesis_share: float | None = None
     hardware: Hardware | None = None
-    versions: dict[Text, Text] | None = None
+    versions: dict[Text, Text | int] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -186,8 +186,9 @@ def warnings_of(
         found.append(f"the arms have different seeds: {', '.join(f'{arm.name} has {_seed_text(arm)}' for arm in arms)}")
     if overall.ties == overall.n_units:
         found.append("the arms have the same score in every case; are they copies of one training?")
-    if provenance.recipe_unknown(arms[0].files, arms[1].files):
-        found.append("the recipes of the arms were not compared: no plans.json beside the records")
+    if missing := provenance.recipe_unknown(arms[0].files, arms[1].files):
+        what = "the recipes of the arms were" if missing == "plans.json" else "the settings of the trainers were"
+        found.append(f"{what} not compared: no {missing} beside the records")
     return found
 
 

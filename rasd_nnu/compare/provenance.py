@@ -153,9 +153,10 @@ def refuse_recipe_differences(comparison_title: str, lines: Sequence[str]) -> No
         )
 
 
-def recipe_unknown(a: Sequence[Path], b: Sequence[Path]) -> bool:
-    """Tell whether the plans of an arm are not beside its summaries, so that recipes cannot be compared."""
-    return not all(find_beside(path, "plans.json") for path in (*a, *b))
+def recipe_unknown(a: Sequence[Path], b: Sequence[Path]) -> str | None:
+    """Return the first file telling the recipe that some summary lacks, so that it was not compared; else None."""
+    names = ("plans.json", "debug.json")
+    return next((name for name in names if not all(find_beside(path, name) for path in (*a, *b))), None)
 
 
 def transferred_share(summaries: Sequence[Path]) -> float | None:

@@ -113,8 +113,10 @@ def _moved_network(name: str) -> object:
     package = "dynamic_network_architectures.architectures"
     if not name.startswith(f"{package}."):
         return None
+    last = name.rpartition(".")[2]
     folder = Path(dynamic_network_architectures.__path__[0], "architectures")
-    return recursive_find_python_class(str(folder), name.rpartition(".")[2], package)
+    # The U-Nets first: the search imports every module, which takes seconds.
+    return pydoc.locate(f"{package}.unet.{last}") or recursive_find_python_class(str(folder), last, package)
 
 
 def _is_within(name: str, packages: tuple[str, ...]) -> bool:

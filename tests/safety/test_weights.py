@@ -12,11 +12,12 @@ from rasd_nnu.checkpoints.arms import read_arms, registry_path
 from rasd_nnu.checkpoints.file import atomic_save, load_checkpoint, resume_path
 from rasd_nnu.checkpoints.model_card import model_card
 from rasd_nnu.checkpoints.read import open_source
+from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.cli.main import main
 from rasd_nnu.errors import CheckpointError, ConfigError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.pretrain.recipe import Recipe
-from rasd_nnu.pretrain.resume import load_resume
+from rasd_nnu.pretrain.resume import RESUME_VERSION, load_resume
 from rasd_nnu.trainers.saved import saved_recipe
 from rasd_nnu.transfer import FitOptions, StartOptions, start
 from tests.helpers import TinyDataset
@@ -161,11 +162,10 @@ def test_names_of_weights_are_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fit", [FitOptions(width="crop"), FitOptions(inflate="mean"), FitOptions(channels="0")])
-def test_options_do_not_refuse_the_exact_checkpoint(data: TinyDataset, tmp_path: Path, fit: FitOptions) -> None:
+def test_options_do_not_refuse_the_exact_checkpoint(data: TinyDataset, fit: FitOptions) -> None:
     target = target_of(data)
-    atomic_save(content_of(target), tmp_path / "x.pth")
-    source = open_source(tmp_path / "x.pth")
-    report = start(source, target, build_network(target), StartOptions("whole", fit=fit), for_this_plan=True)
+    atomic_save(content_of(target), default_path(target))
+    report = start(open_source(default_path(target)), target, build_network(target), StartOptions("whole", fit=fit))
     assert report.share_of_parameters() == 1.0
 
 
@@ -182,7 +182,7 @@ def test_options_do_not_refuse_the_exact_checkpoint(data: TinyDataset, tmp_path:
     ],
 )
 def test_resume_files_of_another_shape(tmp_path: Path, state: dict[str, Any]) -> None:
-    atomic_save({"resume_version": 1, **state}, tmp_path / "x.resume.pth")
+    atomic_save({"resume_version": RESUME_VERSION, **state}, tmp_path / "x.resume.pth")
     with pytest.raises(CheckpointError, match="is damaged"):
         load_resume(tmp_path / "x.resume.pth", {}, Recipe(iterations=1))
 
