@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+#: Most characters of a message; what is longer quotes a file.
+_LONGEST = 4000
+
+
 def printable(text: str) -> str:
     """Return ``text`` with control characters and half characters written as escapes, safe for a terminal."""
     return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
@@ -28,7 +32,8 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(" ".join(message.split())))
+        text = printable(" ".join(message.split()))
+        super().__init__(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 class SetupError(UserError):

@@ -104,7 +104,7 @@ class InitArguments(Open):
     plans: dict[str, Any]
     dataset_json: dict[str, Any]
     configuration: Text
-    fold: int | Text = "?"
+    fold: int | Text | None = None
 
 
 class NnsslArchitecture(Open):

@@ -37,7 +37,7 @@ def describe_source(source: Source) -> dict[str, Any]:
         "weights": _weights(source.weights),
         "network": source.description and _network(source.description),
         "rasd": dict(source.meta) or None,
-        "nnunet": _nnunet(content) if "init_args" in content else None,
+        "nnunet": _nnunet(content) if content.get("init_args") else None,
         "resume": _resume(path),
     }
 
@@ -98,7 +98,7 @@ def _nnunet(content: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": init["plans"]["dataset_name"],
         "plans": init["plans"]["plans_name"],
         "configuration": init["configuration"],
-        "fold": init["fold"],
+        "fold": init.get("fold"),
         "labels": init["dataset_json"]["labels"],
         "epoch": content.get("current_epoch"),
         "best_ema_dice": None if best is None else float(best),
