@@ -112,7 +112,7 @@ def parse_classes(text: str) -> int | tuple[int, int]:
 
 def parse_overrides(items: list[str]) -> dict[str, Any]:
     """Turn ``blur.sigma=[0,2,vox]`` items into overrides of a preset."""
-    from rasd_nnu.files import parse_yaml
+    from rasd_nnu.reading import parse_yaml
 
     overrides = {}
     for item in items:
