@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.dataset_specs.source import Ref, SourceCase
 from rasd_nnu.errors import DatasetError
+from rasd_nnu.reading import read_json
 
 ENDING = ".nii.gz"
 
@@ -47,10 +47,7 @@ def _check_layout(spec: DatasetSpec, folder: Path) -> None:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read {file}: {error}. Unpack the official archive again.") from error
+    content = read_json(file, DatasetError, "Unpack the official archive again.")
     training = content.get("training") if isinstance(content, dict) else None
     if not isinstance(training, list) or not training:
         raise DatasetError(f"{file} lists no cases under 'training'; is it the dataset.json of the Decathlon?")

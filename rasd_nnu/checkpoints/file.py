@@ -54,9 +54,9 @@ def safe_load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint at {path}. Check the path, or make one with `rasd_nnu pretrain`.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(str(explained(error))) from None
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:  # without a name: torch, of a truncated file
+            raise CheckpointError(str(explained(error))) from None
         if "Weights only load failed" in str(error) or "Unsupported" in str(error):
             raise CheckpointError(
                 f"{path} holds pickled objects other than tensors and plain values; expected a file that "

@@ -124,7 +124,8 @@ def test_stock_export_holds_what_predicting_needs_and_no_path_of_ours(trained: T
     assert _run(["901", "-c", "3d_fullres", "-tr", NAME, "--stock-trainer", "--out", str(out)]) == 0
     folder = out / trained.name / "nnUNetTrainer__nnUNetPlans__3d_fullres"
     found = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-    assert found == ["dataset.json", "dataset_fingerprint.json", "fold_0/checkpoint_final.pth", "plans.json"]
+    ours = ["rasd_export.json"]
+    assert found == ["dataset.json", "dataset_fingerprint.json", "fold_0/checkpoint_final.pth", "plans.json", *ours]
     checkpoint = safe_load(folder / "fold_0" / "checkpoint_final.pth")
     assert checkpoint["trainer_name"] == "nnUNetTrainer"
     assert checkpoint["init_args"]["configuration"] == "3d_fullres"

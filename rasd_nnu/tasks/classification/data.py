@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rasd_nnu.errors import DatasetError
+from rasd_nnu.reading import read_json, read_json_object
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class ClassificationData:
 def is_classification(folder: Path) -> bool:
     """Tell whether a raw data set is one of classification."""
     file = folder / "dataset.json"
-    return file.is_file() and json.loads(file.read_text(encoding="utf-8")).get("task") == "classification"
+    return file.is_file() and read_json_object(file, DatasetError).get("task") == "classification"
 
 
 def read_data(folder: Path) -> ClassificationData:
@@ -108,11 +108,13 @@ def read_data(folder: Path) -> ClassificationData:
     for name in ("dataset.json", "cases.csv", "splits_final.json"):
         if not (folder / name).is_file():
             raise DatasetError(f"{folder} has no {name}, expected a data set of `rasd_nnu tasks prepare`.")
-    dataset_json = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    dataset_json = read_json_object(folder / "dataset.json", DatasetError)
     questions = _questions(dataset_json, folder)
     with (folder / "cases.csv").open(newline="", encoding="utf-8") as table:
         cases = tuple(_case(row, questions, folder) for row in csv.DictReader(table))
-    folds = json.loads((folder / "splits_final.json").read_text(encoding="utf-8"))
+    folds = read_json(folder / "splits_final.json", DatasetError)
+    if not isinstance(folds, list) or not all(isinstance(f, dict) and {"train", "val"} <= f.keys() for f in folds):
+        raise DatasetError(f"{folder}/splits_final.json is no list of folds with 'train' and 'val'. Prepare anew.")
     data = ClassificationData(
         folder, dataset_json, questions, cases, tuple((tuple(f["train"]), tuple(f["val"])) for f in folds)
     )
@@ -143,7 +145,7 @@ def _case(row: dict[str, str], questions: Questions, folder: Path) -> Case:
         if not text and questions.multilabel:
             truth.append(-1)
             continue
-        if not (text.isascii() and text.isdigit() and int(text) < len(classes)):
+        if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) < len(classes)):
             raise DatasetError(
                 f"cases.csv of {folder.name}: case {row.get('case')!r} has {text!r} as {name!r}, expected a number "
                 f"from 0 to {len(classes) - 1}. Correct or remove the row."

@@ -10,6 +10,7 @@ import numpy as np
 
 from rasd_nnu.errors import DatasetError
 from rasd_nnu.files import write_text
+from rasd_nnu.reading import read_json_object
 
 #: The whole image is one structure, so that the fingerprint's intensities are those of the image.
 LABELS = {"background": 0, "image": 1}
@@ -31,7 +32,7 @@ def write_stand_ins(folder: Path, track: Callable[[Iterable[str]], Iterable[str]
     from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
     file = folder / "dataset.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = read_json_object(file, DatasetError)
     if content.get("labels") != LABELS:
         content["labels"] = LABELS
         write_text(file, json.dumps(content, indent=2) + "\n")

@@ -18,7 +18,7 @@ from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
 from rasd_nnu.nnunet.trainer_names import TrainerName
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
-from rasd_nnu.reading import read_json
+from rasd_nnu.reading import read_json, read_json_object
 from rasd_nnu.trainers.choice import ArmChoice, choice_path, write_choice
 from rasd_nnu.workflows.choose.decide import BASELINE, ArmScore, decide, score_arms
 from rasd_nnu.workflows.choose.inner import InnerFold, inner_folds, patients_of
@@ -229,7 +229,7 @@ class _Records:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self._content: dict[str, Any] = read_json_object(path) if path.is_file() else {}
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return what was kept, or None."""
