@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rasd_nnu.compare.methods import methods_paragraph
-from rasd_nnu.compare.result import Comparison
+from rasd_nnu.compare.result import FORMAT_VERSION, Comparison
 from rasd_nnu.compare.study import Study
 from rasd_nnu.compare.verdict import about_collapse, about_seeds, about_sizes, format_p
 from rasd_nnu.errors import CompareError
@@ -182,10 +182,8 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def describe_schema() -> dict[str, Any]:
-    """Return the JSON schema of what `to_json` writes for several comparisons."""
+    """Return the JSON schema of what `to_json` writes for one comparison."""
     from pydantic import TypeAdapter
-
-    from rasd_nnu.compare.result import FORMAT_VERSION
 
     schema = TypeAdapter(Comparison).json_schema(mode="serialization")
     _allow_null(schema)

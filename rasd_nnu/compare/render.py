@@ -240,7 +240,7 @@ def remarks(comparison: Comparison) -> list[str]:
     lines = [f"NaN rule: {comparison.nan_rule}" + (f" ({described})." if described else ".")]
     lines += [about_collapse(comparison), about_seeds(comparison), about_sizes(comparison), about_margin(comparison)]
     result = comparison.overall
-    notes = dict.fromkeys(part for text in (result.interval.note, result.note) for part in text.split("; ") if part)
+    notes = dict.fromkeys(note for note in (result.interval.note, result.note) if note)
     lines += [f"Note: {note}." for note in notes]
     dropped = len(comparison.rows) - result.n_cases
     if dropped > 0 and comparison.kind == "segmentation":

@@ -151,6 +151,14 @@ def test_fewer_than_two_cases_are_refused(write_summary: Write) -> None:
         compare_summaries(write_summary("a.json", {"c1": 0.5}), write_summary("b.json", {"c1": 0.4}))
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_few_cases_cannot_show_a_difference(write_summary: Write, n: int) -> None:
+    a = {f"c{i}": 0.6 + i / 50 for i in range(n)}
+    found = compare_summaries(write_summary("a.json", a), write_summary("b.json", dict.fromkeys(a, 0.5)))
+    assert found.overall.smallest_p == 2.0 ** (1 - n)
+    assert "cannot be shown" in found.verdict
+
+
 def test_one_patient_is_refused(write_summary: Write, tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("case,group\n" + "".join(f"c{i},p1\n" for i in range(1, 7)))
     a, b = write_summary("a.json", SCORES_A), write_summary("b.json", SCORES_B)

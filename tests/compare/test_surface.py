@@ -96,7 +96,7 @@ def test_missing_files_and_other_grids_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(CompareError, match="cannot read the segmentations of case 'c1'"):
         surface_metrics(summary, 2.0)
     (summary.parent / "c1.nii.gz").unlink()
-    with pytest.raises(CompareError, match="need the prediction of case 'c1'"):
+    with pytest.raises(CompareError, match="the prediction of case 'c1' is needed"):
         surface_metrics(summary, 2.0)
     with pytest.raises(CompareError, match="metric 'asd' is unknown; expected some of dice, nsd, hd95"):
         parse_metrics(["dice", "asd"])

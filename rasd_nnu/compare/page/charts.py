@@ -164,7 +164,7 @@ def critical_difference(ranking: Ranking) -> Markup:
     k, distance = len(order), ranking.result.critical_difference
     cliques = _cliques([rank for rank, _ in order], distance)
     drawing = Drawing(70 + 24 * k + 10 * len(cliques), "Mean ranks and critical difference")
-    place = scale(1, k, 30, WIDTH - 30)
+    place = scale(1, max(k, 1 + distance), 30, WIDTH - 30)
     drawing.line(place(1), 40, place(1) + (place(2) - place(1)) * distance, 40, "interval mean")
     drawing.text(place(1), 32, f"critical difference {distance:.2f}", "tick")
     drawing.line(place(1), 58, place(k), 58, "axis")
