@@ -83,6 +83,7 @@ def prepare_task(job: Job, task: Task, plan: Plan) -> str:
     job.call(f"{task.key}_split", "split", [LABELLED, SEEDS], lambda: _split(job.folder, task))
     compact = f"{task.configuration}_compact"
     command = ["rasd_nnu", "pretrain", "--dataset", number, "-c", compact, "--device", "cpu", "--schedule", "cosine"]
+    command += ["--recipe", "paper"]
     command += ["--lr", "1e-3", "--iterations", str(PRETRAIN_ITERATIONS[task.configuration]), *plan.pretrain_options]
     job.run(f"{task.key}_pretrain", "pre-train", command, more=["--resume"])
     return compact

@@ -18,23 +18,24 @@ class DivergenceError(UserError):
 
 
 class History:
-    """Table of iterations x `COLUMNS`.
+    """Table of iterations x `COLUMNS`, which grows as the run goes on.
 
     Args:
-        iterations: Number of rows.
         fabric: A launched Fabric.
         known: Rows of the iterations that are done, or None.
     """
 
-    def __init__(self, iterations: int, fabric: Fabric, known: Tensor | None = None) -> None:
+    def __init__(self, fabric: Fabric, known: Tensor | None = None) -> None:
         self._fabric = fabric
-        self._rows = torch.full((iterations, len(COLUMNS)), torch.nan, device=fabric.device)
         self.settled = 0 if known is None else len(known)
+        self._rows = torch.full((max(1024, self.settled), len(COLUMNS)), torch.nan, device=fabric.device)
         if known is not None:
             self._rows[: len(known)] = known
 
     def record(self, iteration: int, row: Tensor) -> None:
         """Store the row of an iteration without waiting for the device."""
+        if iteration >= len(self._rows):
+            self._rows = torch.cat([self._rows, torch.full_like(self._rows, torch.nan)])
         self._rows[iteration] = row
 
     def settle(self, done: int, *, gradient_may_overflow: bool = False) -> dict[str, float]:
@@ -62,8 +63,8 @@ class History:
             values = ", ".join(f"{n} {v:g}" for n, v in zip(COLUMNS, rows[bad[0, 0]].tolist(), strict=True))
             raise DivergenceError(
                 f"iteration {self.settled + int(bad[0, 0])} gave a value that is not finite ({values}). Nothing was "
-                "saved since; go on from the last save with another recipe: a lower --lr, --clip 1, --warmup, or "
-                "--precision fp32."
+                "saved since. Going on with the same recipe would end here again: start anew with --overwrite and a "
+                "lower --lr, a longer --warmup, --clip 1 or --precision fp32."
             )
         self.settled = done
         return _means(rows)

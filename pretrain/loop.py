@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.pretrain.budget import fit_to_budget
+from rasd_nnu.pretrain.defaults import config_for, recipe_for
 from rasd_nnu.pretrain.hardware import Hardware, check_fit, is_main_process, make_fabric
 from rasd_nnu.pretrain.keep import Keep
 from rasd_nnu.pretrain.offline import OfflineSamples
@@ -45,9 +49,9 @@ class PretrainResult:
 
 def pretrain(
     target: NetworkTarget,
-    config: SynthesisConfig,
-    recipe: Recipe,
-    out: Path,
+    config: SynthesisConfig | None = None,
+    recipe: Recipe | None = None,
+    out: Path | None = None,
     *,
     hardware: Hardware | None = None,
     save_every: int = 1000,
@@ -66,9 +70,10 @@ def pretrain(
 
     Args:
         target: The network.
-        config: What to synthesise, of the target's patch size and channels.
-        recipe: How to train.
-        out: The checkpoint, a ``.pth`` file.
+        config: What to synthesise, of the target's patch size and channels; by default `config_for` of the target.
+        recipe: How to train; by default `recipe_for` of target and hardware: as long as an hour allows.
+        out: The checkpoint, a ``.pth`` file; for a planned network, by default where the
+            trainer looks for it.
         hardware: Where to run.
         save_every: Iterations between two saves.
         report_every: Iterations between two reports, and between two checks for non-finite losses.
@@ -86,17 +91,23 @@ def pretrain(
         DivergenceError: If a loss is not finite.
     """
     hardware = hardware or Hardware()
+    config, recipe = config or config_for(target), recipe or recipe_for(target, hardware)
+    if out is None and target.dataset is None:
+        raise ConfigError("out is not given; a standard network has no file of its own. Give out=Path('NAME.pth').")
+    out = out or default_path(target)
     _check_request(target, config, recipe, hardware, save_every=save_every, report_every=report_every)
     if offline is not None:
         offline.check_fit(config, recipe.views)
     check_output(out)
-    asked = identity(target, config, recipe, offline)
     # Before the other processes start, so that a refusal is told once.
     with exclusive(out) if is_main_process() else contextlib.nullcontext():
-        state = prepare_output(out, asked, recipe, overwrite=overwrite, resume=resume)
+        identify = partial(identity, target, config, offline=offline)
+        recipe, state = prepare_output(out, identify, recipe, overwrite=overwrite, resume=resume)
         fabric = make_fabric(recipe, hardware)
         watcher = display if display is not None and fabric.is_global_zero else Silent()
         try:
+            if recipe.budget is not None and state is None:
+                recipe = fit_to_budget(target, config, recipe, hardware, fabric, watcher, offline)
             run = Run(target, config, recipe, out, hardware, state, fabric, watcher, offline, keep)
             stopped_by = run.train(save_every, report_every)
         finally:

@@ -14,6 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 _EVERY = 10.0
 
 
+def duration(seconds: float) -> str:
+    """Return a time as ``45 s``, ``12 min`` or ``1 h 05 min``."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 @dataclass(frozen=True)
 class Status:
     """State of a run.

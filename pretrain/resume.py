@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -36,6 +37,7 @@ class _State(BaseModel):
 
     identity: dict[str, Any]
     iteration: Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+    iterations: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
     learner: dict[str, Any]
     history: Tensor
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -60,23 +62,22 @@ def identity(
         "recipe": recipe.to_dict(),
         "offline_samples": offline and offline.manifest.digest,
     }
-    # Memory only; and a constant rate does not know how long the run will be.
-    values["recipe"].pop("accumulate")
-    if recipe.schedule == "constant":
-        values["recipe"].pop("iterations")
+    # Memory only, and what the iterations came from; a constant rate does not know how long the run will be.
+    for name in ("accumulate", "budget", *([] if recipe.knows_its_length else ["iterations"])):
+        values["recipe"].pop(name)
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 
 
 def prepare_output(
-    out: Path, asked: dict[str, Any], recipe: Recipe, *, overwrite: bool, resume: bool
-) -> dict[str, Any] | None:
-    """Check that ``out`` may be replaced, and return the state to go on from.
+    out: Path, identify: Callable[[Recipe], dict[str, Any]], recipe: Recipe, *, overwrite: bool, resume: bool
+) -> tuple[Recipe, dict[str, Any] | None]:
+    """Check that ``out`` may be replaced, and return the recipe and the state to go on from.
 
     Args:
         out: The checkpoint to write.
-        asked: `identity` of the run.
-        recipe: Its recipe.
+        identify: Gives the `identity` of the run with a recipe.
+        recipe: Its recipe; with a budget, a resumed run keeps the length that it began with.
         overwrite: Whether an earlier checkpoint may be replaced.
         resume: Whether to go on from the resume file beside ``out``; without one, and without a checkpoint, a new
             run starts, so that the same command can be queued again and again.
@@ -88,7 +89,7 @@ def prepare_output(
         raise CheckpointError("--resume and --overwrite exclude each other. Choose one.")
     state = resume_path(out)
     if resume and state.is_file():
-        return load_resume(state, asked, recipe)
+        return load_resume(state, identify, recipe)
     if out.exists() and resume:
         raise CheckpointError(
             f"there is no resume file {state} beside {out}. Start anew with --overwrite, or give another --out."
@@ -98,10 +99,12 @@ def prepare_output(
             raise CheckpointError(
                 f"{path} exists. Use --resume to go on with it, --overwrite to replace it, or give another --out."
             )
-    return None
+    return recipe, None
 
 
-def load_resume(path: Path, asked: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+def load_resume(
+    path: Path, identify: Callable[[Recipe], dict[str, Any]], recipe: Recipe
+) -> tuple[Recipe, dict[str, Any]]:
     """Read a resume file of the same run.
 
     Raises:
@@ -117,7 +120,9 @@ def load_resume(path: Path, asked: dict[str, Any], recipe: Recipe) -> dict[str, 
         raise CheckpointError(f"{path} is damaged: {first_problem(error)}. Start anew with --overwrite.") from None
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}. Start anew with --overwrite.") from None
-    for key, there, here in _differences(state["identity"], asked):
+    if recipe.budget is not None:
+        recipe = replace(recipe, iterations=state["iterations"])
+    for key, there, here in _differences(state["identity"], identify(recipe)):
         raise CheckpointError(
             f"{path} belongs to another run: {key} is {there!r} there and {here!r} now. "
             "Ask for the same, or start anew with --overwrite."
@@ -127,7 +132,7 @@ def load_resume(path: Path, asked: dict[str, Any], recipe: Recipe) -> dict[str, 
             f"{path} is at iteration {state['iteration']}, beyond the {recipe.iterations} asked for. "
             "Raise --iterations, or start anew with --overwrite."
         )
-    return state
+    return recipe, state
 
 
 def _differences(there: Any, here: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,21 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, resume_path
-from rasd_nnu.errors import CheckpointError, ConfigError
+from rasd_nnu.errors import CheckpointError
 from rasd_nnu.files import explained, remove_unfinished, write_text
-from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
-from rasd_nnu.pretrain.hardware import Hardware, memory_format
+from rasd_nnu.pretrain.assemble import make_learner, make_samples
+from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.interrupt import StopSignals
 from rasd_nnu.pretrain.keep import Keep
-from rasd_nnu.pretrain.learner import Learner
+from rasd_nnu.pretrain.memory import memory_advice
 from rasd_nnu.pretrain.monitor import Monitor
-from rasd_nnu.pretrain.offline import OfflineBatches, OfflineSamples
+from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.progress import Display, Status
 from rasd_nnu.pretrain.recipe import Recipe
 from rasd_nnu.pretrain.report import describe, report_path, run_details
 from rasd_nnu.pretrain.resume import RESUME_VERSION, identity
-from rasd_nnu.pretrain.stream import Batches, Share, stream
 from rasd_nnu.pretrain.synthesis import SynthesisConfig
 from rasd_nnu.pretrain.timing import StepTimer
 
@@ -66,13 +65,10 @@ class Run:
         self.target, self.config, self.recipe, self.out = target, config, recipe, out
         self.hardware, self.fabric, self.watcher, self.offline = hardware, fabric, watcher, offline
         self.keep = keep or Keep()
-        torch.manual_seed(recipe.seed)  # the initial weights, the same in every process
-        network: Any = build_network(target)
-        network = network.to(memory_format=memory_format(fabric.device, network))
-        self.learner = Learner(fabric, network, recipe, config.max_classes, compiled=hardware.compile)
+        self.learner = make_learner(target, config, recipe, hardware, fabric)
         if state is not None:
             self.learner.load(state["learner"])
-        self.history = History(recipe.iterations, fabric, state["history"] if state else None)
+        self.history = History(fabric, state["history"] if state else None)
         self.start = self.history.settled
         self.timer = StepTimer(fabric.device, state["seconds"] if state else 0.0)
         self._began = self.timer.seconds
@@ -90,7 +86,9 @@ class Run:
         with (
             StopSignals(self.fabric) as signals,
             _tuned_convolutions(self.fabric.device),
-            contextlib.closing(self._samples()) as samples,
+            contextlib.closing(
+                make_samples(self.config, self.recipe, self.hardware, self.fabric, self.offline, self.start)
+            ) as samples,
         ):
             for iteration in range(self.start, self.recipe.iterations):
                 done = iteration + 1
@@ -112,22 +110,11 @@ class Run:
             self.monitor.close()
         return stopped_by
 
-    def _samples(self) -> Generator[tuple[Tensor, Tensor], None, None]:
-        recipe = self.recipe
-        share = Share(recipe.batch_size, self.fabric.global_rank, self.fabric.world_size, recipe.reuse)
-        seed, device, views = recipe.seed, self.fabric.device, recipe.views
-        batches = (
-            Batches(self.config, seed, share, device, views)
-            if self.offline is None
-            else OfflineBatches(self.offline, seed, share, device, views)
-        )
-        return stream(batches, self.start, recipe.iterations, self.hardware.workers)
-
     def _step(self, iteration: int, samples: Iterator[tuple[Tensor, Tensor]], due: bool) -> tuple[Tensor, Tensor]:
         """Draw and learn from one batch, and return it."""
         # The first step pays for tuning and for starting workers; on a GPU measuring is not free.
         measured = iteration > self.start and (due or self.fabric.device.type == "cpu")
-        with _memory_advice(self.recipe, self.fabric.world_size):
+        with memory_advice(self.recipe, self.fabric.world_size):
             self.timer.mark(measured)
             image, label = next(samples)
             self.timer.mark(measured)
@@ -179,6 +166,7 @@ class Run:
             "resume_version": RESUME_VERSION,
             "identity": identity(self.target, self.config, self.recipe, self.offline),
             "iteration": self.history.settled,
+            "iterations": self.recipe.iterations,
             "learner": self.learner.state(),
             "history": self.history.state(),
             "seconds": self.timer.seconds,
@@ -208,30 +196,3 @@ def _tuned_convolutions(device: torch.device) -> contextlib.AbstractContextManag
         return contextlib.nullcontext()
     flags: contextlib.AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, benchmark=True)
     return flags
-
-
-@contextlib.contextmanager
-def _memory_advice(recipe: Recipe, processes: int) -> Iterator[None]:
-    """Turn running out of memory into advice.
-
-    Raises:
-        ConfigError: Instead of the out-of-memory error.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-        advice = []
-        each = recipe.batch_size // processes
-        if each > recipe.accumulate:
-            parts = next(n for n in range(recipe.accumulate + 1, each + 1) if each % n == 0)
-            advice.append(f"--accumulate {parts} (same batch in {parts} parts)")
-        if each > 1:
-            advice.append(f"--batch-size {recipe.batch_size // 2}")
-        if recipe.precision == "fp32":
-            advice.append("--precision bf16")
-        advice.append("a smaller patch")
-        raise ConfigError(
-            f"{each // recipe.accumulate} sample(s) at a time do not fit into memory. Try {', or '.join(advice)}."
-        ) from error

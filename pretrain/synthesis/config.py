@@ -141,7 +141,7 @@ class SynthesisConfig(Frozen):
         name: str = "default",
         *,
         shape: Sequence[int],
-        classes: int | tuple[int, int] = 8,
+        classes: int | tuple[int, int] | None = None,
         channels: int = 1,
         spacing: Sequence[float] | None = None,
         normalization: Sequence[str] = (),
@@ -152,7 +152,7 @@ class SynthesisConfig(Frozen):
         Args:
             name: One of `PRESETS`.
             shape: As in the class.
-            classes: As in the class.
+            classes: As in the class; 8 in 3D and 16 in 2D by default.
             channels: As in the class.
             spacing: As in the class; 1 mm by default.
             normalization: As in the class.
@@ -180,7 +180,7 @@ class SynthesisConfig(Frozen):
             name=name,
             shape=tuple(shape),
             spacing=tuple(spacing) if spacing is not None else (1.0,) * len(shape),
-            classes=classes,
+            classes=(8 if len(shape) == 3 else 16) if classes is None else classes,
             channels=channels,
             normalization=tuple(normalization),
             priors=priors,

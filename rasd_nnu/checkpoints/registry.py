@@ -42,9 +42,9 @@ def default_path(target: NetworkTarget, arch: str = "plain") -> Path:
 def pretrain_command(target: NetworkTarget, arch: str | None = None) -> str:
     """Return the command that pre-trains ``target``, or a standard architecture in its dimension."""
     if target.dataset is None or arch is not None:
-        return f"rasd_nnu pretrain -d {target.dims}d" + (f" --arch {arch}" if arch else "")
+        return f"rasd_nnu pretrain -d {target.dims}d{f' --arch {arch}' if arch else ''} --budget 1h"
     plans = "" if target.plans == DEFAULT_PLANS else f" -p {target.plans}"
-    return f"rasd_nnu pretrain --dataset {dataset_id(target.dataset)} -c {target.configuration}{plans}"
+    return f"rasd_nnu pretrain --dataset {dataset_id(target.dataset)} -c {target.configuration}{plans} --budget 1h"
 
 
 def checkpoint_for(target: NetworkTarget, plans: Mapping[str, Any], standard: str | None = None) -> Choice:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rasd_nnu.cli.options import parse_classes, parse_dims, parse_numbers, parse_overrides
-from rasd_nnu.errors import ConfigError
+from rasd_nnu.cli.network import network_target, offline_config, synthesis_config
+from rasd_nnu.cli.options import parse_duration
 
 if TYPE_CHECKING:
     from rasd_nnu.nnunet.plans import NetworkTarget
     from rasd_nnu.pretrain.loop import PretrainResult
-    from rasd_nnu.pretrain.offline import OfflineSamples
-    from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
 _NETWORK, _DATA, _RECIPE = "The network", "The synthetic images", "The recipe"
 _MACHINE, _OUTPUT = "The machine", "The output"
@@ -66,27 +64,45 @@ def command(
     verify: Annotated[
         bool, typer.Option("--verify", help="With --offline: compare all checksums first.", rich_help_panel=_DATA)
     ] = False,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="default: cosine, normalised features, as long as --budget; paper: 600,000 steps at 1e-5. The options "
+            "below change either.",
+            rich_help_panel=_RECIPE,
+        ),
+    ] = "default",
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for the default recipe: 10m, 1h (unless told otherwise), 8h.", rich_help_panel=_RECIPE),
+    ] = None,
     iterations: Annotated[
-        int, typer.Option(help="Optimiser steps; the paper's is the default.", rich_help_panel=_RECIPE)
-    ] = 600_000,
+        int | None, typer.Option(help="Optimiser steps, instead of a budget.", rich_help_panel=_RECIPE)
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
             help="Samples a step over all devices; default 2 in 3D, 16 in 2D, or as planned.", rich_help_panel=_RECIPE
         ),
     ] = None,
-    lr: Annotated[float, typer.Option(help="Learning rate of AdamW.", rich_help_panel=_RECIPE)] = 1e-5,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.", rich_help_panel=_RECIPE)] = 0.01,
-    schedule: Annotated[
-        str, typer.Option(help="Learning rate: constant or cosine.", rich_help_panel=_RECIPE)
-    ] = "constant",
-    warmup: Annotated[int, typer.Option(help="Iterations of linear warm-up.", rich_help_panel=_RECIPE)] = 0,
-    clip: Annotated[
-        float | None, typer.Option(help="Largest gradient norm; no clipping by default.", rich_help_panel=_RECIPE)
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Learning rate of AdamW; 1e-3, 3e-4 for transformers.", rich_help_panel=_RECIPE),
     ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Weight decay of AdamW; 0.01.", rich_help_panel=_RECIPE)
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Learning rate: cosine or constant.", rich_help_panel=_RECIPE)
+    ] = None,
+    warmup: Annotated[
+        float | None,
+        typer.Option(help="Iterations of linear warm-up, or a share of all; 0.05.", rich_help_panel=_RECIPE),
+    ] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest gradient norm; 1.", rich_help_panel=_RECIPE)] = None,
     precision: Annotated[
         str,
-        typer.Option(help="fp32, bf16, fp16, or auto: bf16 where a GPU has it.", rich_help_panel=_RECIPE),
+        typer.Option(help="fp32, bf16, fp16, or auto: bf16 where the device has it.", rich_help_panel=_RECIPE),
     ] = "auto",
     accumulate: Annotated[
         int,
@@ -104,8 +120,11 @@ def command(
         typer.Option(help="tau; default 0.07, or 0.33 for contrastive.", rich_help_panel=_RECIPE),
     ] = None,
     normalize: Annotated[
-        bool, typer.Option("--normalize", help="Compare features on the unit sphere.", rich_help_panel=_RECIPE)
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--normalize/--no-normalize", help="Compare features on the unit sphere; on.", rich_help_panel=_RECIPE
+        ),
+    ] = None,
     objective_implementation: Annotated[
         str,
         typer.Option(help="fast, or plain: the equations as written, for comparison.", rich_help_panel=_RECIPE),
@@ -152,33 +171,35 @@ def command(
 
     from rasd_nnu.checkpoints.hub import check_destination, push_checkpoint
     from rasd_nnu.checkpoints.registry import default_path
+    from rasd_nnu.pretrain.defaults import recipe_for
     from rasd_nnu.pretrain.hardware import Hardware, is_main_process
     from rasd_nnu.pretrain.keep import Keep
     from rasd_nnu.pretrain.loop import pretrain
-    from rasd_nnu.pretrain.objective.contrastive import TEMPERATURE
     from rasd_nnu.pretrain.offline import open_samples
     from rasd_nnu.pretrain.progress import console_display
-    from rasd_nnu.pretrain.recipe import Recipe
 
     target = network_target(dims, arch, dataset, configuration, plans, patch, channels)
     hardware = Hardware(device, devices, nodes, workers, compiled)
     keep = Keep(keep_every, keep_last)
-    default_temperature = TEMPERATURE if objective == "contrastive" else Recipe.temperature
-    recipe = Recipe(
+    chosen = recipe_for(
+        target,
+        hardware,
+        recipe,
+        budget=None if budget is None else parse_duration(budget, "--budget"),
         iterations=iterations,
-        batch_size=target.batch_size if batch_size is None else batch_size,
+        batch_size=batch_size,
         lr=lr,
         weight_decay=weight_decay,
         schedule=schedule,
         warmup=warmup,
         clip=clip,
-        precision=hardware.best_precision() if precision == "auto" else precision,
+        precision=precision,
         accumulate=accumulate,
         ema=ema,
         seed=seed,
         reuse=reuse,
         objective=objective,
-        temperature=default_temperature if temperature is None else temperature,
+        temperature=temperature,
         normalize=normalize,
         objective_implementation=objective_implementation,
     )
@@ -190,8 +211,8 @@ def command(
         target,
         synthesis_config(target, preset, classes, changes or [])
         if samples is None
-        else _offline_config(samples, target, preset, classes, changes),
-        recipe,
+        else offline_config(samples, target, preset, classes, changes),
+        chosen,
         destination,
         hardware=hardware,
         save_every=save_every,
@@ -207,82 +228,6 @@ def command(
             raise typer.Exit(130)
         if push is not None and result.stopped_by is None:
             typer.echo(f"published {push_checkpoint(destination, push)}")
-
-
-def network_target(
-    dims: str | None,
-    arch: str | None,
-    dataset: str | None,
-    configuration: str | None,
-    plans: str | None,
-    patch: str | None,
-    channels: int | None,
-) -> NetworkTarget:
-    """Return the network that the options ask for, or say which of them contradict each other."""
-    from rasd_nnu.networks.standard import standard_target
-    from rasd_nnu.nnunet.env import require_folders, require_nnunet
-    from rasd_nnu.nnunet.plans import planned_target
-
-    require_nnunet()
-    if (dims is None) == (dataset is None):
-        raise ConfigError(
-            f"got {'neither' if dims is None else 'both'} of -d and --dataset, expected one: -d 2d or -d 3d for a "
-            "standard network, or --dataset ID -c CONFIGURATION for the one that nnU-Net planned."
-        )
-    if dims is None:
-        for name, value in (("--arch", arch), ("--patch", patch), ("--channels", channels)):
-            if value is not None:
-                raise ConfigError(f"{name} {value} contradicts --dataset: the plans decide it. Leave it out.")
-        if dataset is None or configuration is None:
-            raise ConfigError("--dataset needs a configuration. Add -c 3d_fullres or -c 2d.")
-        require_folders()
-        return planned_target(dataset, configuration, plans or "nnUNetPlans")
-    for name, value in (("-c", configuration), ("-p", plans)):
-        if value is not None:
-            raise ConfigError(f"{name} {value} needs --dataset. Replace -d {dims} by --dataset ID.")
-    axes = parse_dims(dims)
-    size = None if patch is None else parse_numbers(patch, "--patch")
-    if size is not None and min(size) < 1:
-        raise ConfigError(f"--patch is {patch!r}, expected sizes above 0.")
-    if channels is not None and channels < 1:
-        raise ConfigError(f"--channels is {channels}, expected at least 1.")
-    size = size * axes if size is not None and len(size) == 1 else size
-    return standard_target(axes, arch or "plain", channels=channels or 1, patch_size=size)
-
-
-def synthesis_config(
-    target: NetworkTarget, preset: str | None, classes: str | None, changes: list[str]
-) -> SynthesisConfig:
-    """Return what to synthesise for ``target``."""
-    from rasd_nnu.pretrain.synthesis import SynthesisConfig
-
-    return SynthesisConfig.preset(
-        preset or "default",
-        shape=target.patch_size,
-        classes=parse_classes(classes or ("8" if target.dims == 3 else "16")),
-        channels=target.input_channels,
-        spacing=target.spacing,
-        normalization=target.normalization,
-        overrides=parse_overrides(changes),
-    )
-
-
-def _offline_config(
-    samples: OfflineSamples, target: NetworkTarget, preset: str | None, classes: str | None, changes: list[str] | None
-) -> SynthesisConfig:
-    """Return what the samples have to be made from: what they are, for the geometry of ``target``."""
-    from rasd_nnu.pretrain.synthesis import SynthesisConfig
-
-    for option, given in (("--preset", preset), ("--set", changes)):
-        if given:
-            raise ConfigError(f"{option} contradicts --offline: the samples in {samples.folder} decide. Leave it out.")
-    asked = samples.manifest.config.to_dict() | {
-        "shape": target.patch_size,
-        "channels": target.input_channels,
-        "spacing": target.spacing,
-        "normalization": target.normalization,
-    }
-    return SynthesisConfig.from_dict(asked | ({} if classes is None else {"classes": parse_classes(classes)}))
 
 
 def _tell(result: PretrainResult, target: NetworkTarget, *, is_default: bool) -> None:

@@ -19,7 +19,7 @@ def command(
     spacing: Annotated[str | None, typer.Option(help="Voxel spacing in mm, as 3,1,1; default 1.")] = None,
     channels: Annotated[int, typer.Option(help="Channels; three are shown as colours.")] = 1,
     samples: Annotated[int, typer.Option(min=1, help="Samples a row, or pairs to write.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samples.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a prior: 'blur.sigma=[0,2,vox]'.")] = None,
     out: Annotated[
         Path | None,

@@ -20,7 +20,7 @@ def command(
     preset: Annotated[str | None, typer.Option(help="default (unless told otherwise), paper or released.")] = None,
     classes: Annotated[str | None, typer.Option(help="8, or 4-12; default 8 in 3D, 16 in 2D.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a prior: 'blur.sigma=[0,2,vox]'.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samples.")] = 0,
     views: Annotated[
         int, typer.Option(min=1, max=2, help="Views of each sample; --objective contrastive needs 2.")
     ] = 1,
@@ -33,7 +33,7 @@ def command(
     """
     from rich.progress import Progress
 
-    from rasd_nnu.cli.pretrain import network_target, synthesis_config
+    from rasd_nnu.cli.network import network_target, synthesis_config
     from rasd_nnu.pretrain.hardware import Hardware
     from rasd_nnu.pretrain.offline import write_samples
 

@@ -171,9 +171,7 @@ def _split_and_compact(folder: Path, dataset: str, settings: DemoSettings) -> No
 
 def _pretrain(job: Job, number: int, compact: str, settings: DemoSettings) -> None:
     command = ["rasd_nnu", "pretrain", "--dataset", str(number), "-c", compact, "--device", settings.device]
-    # The paper's rate of 1e-5 is for 600,000 steps; a run of minutes needs a higher one.
     command += ["--iterations", str(settings.pretrain_iterations), "--save-every", "100"]
-    command += ["--lr", "1e-3", "--schedule", "cosine", "--normalize"]
     job.run("pretrain", "exactly this network, on synthetic images only", command, more=["--resume"])
 
 

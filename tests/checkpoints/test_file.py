@@ -89,4 +89,4 @@ def test_paths_and_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     target = standard_target(2, channels=3, patch_size=(64, 64))
     assert default_path(target, "resenc") == tmp_path / "standard" / "resenc_2d_3ch.pth"
     assert resume_path(tmp_path / "a.pth") == tmp_path / "a.resume.pth"
-    assert pretrain_command(target) == "rasd_nnu pretrain -d 2d"
+    assert pretrain_command(target) == "rasd_nnu pretrain -d 2d --budget 1h"

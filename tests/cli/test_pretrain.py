@@ -94,7 +94,7 @@ def test_standard_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 @pytest.mark.parametrize(
     ("dims", "patch", "batch", "classes"), [("3d", (128, 128, 128), 2, 8), ("2d", (512, 512), 16, 16)]
 )
-def test_defaults_are_the_papers(
+def test_recipe_of_the_paper(
     dims: str,
     patch: tuple[int, ...],
     batch: int,
@@ -111,10 +111,40 @@ def test_defaults_are_the_papers(
         assert (target.patch_size, config.classes, config.channels) == (patch, classes, 1)
         # The precision is the best that this machine computes in.
         assert recipe == Recipe(batch_size=batch, precision=recipe.precision)
+        assert (recipe.iterations, recipe.lr, recipe.schedule, recipe.normalize) == (600_000, 1e-5, "constant", False)
         raise ConfigError("looked")
 
     monkeypatch.setattr(loop, "pretrain", look)
-    fails(["-d", dims, "--device", "cpu"], "looked", capsys)
+    fails(["-d", dims, "--device", "cpu", "--recipe", "paper"], "looked", capsys)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([], {}),
+        (["--budget", "10m"], {"budget": 600.0}),
+        (["--budget", "8h", "--iterations", "7"], {"iterations": 7}),
+        (["--arch", "swin-unetr", "--lr", "0.1"], {"lr": 0.1}),
+        (["--objective", "contrastive", "--no-normalize"], {"objective": "contrastive", "normalize": False}),
+    ],
+)
+def test_python_gets_what_the_command_gives(
+    args: list[str], expected: dict[str, object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rasd_nnu.errors import ConfigError
+    from rasd_nnu.pretrain import loop
+    from rasd_nnu.pretrain.defaults import config_for, recipe_for
+    from rasd_nnu.pretrain.hardware import Hardware
+    from rasd_nnu.pretrain.recipe import Recipe
+    from rasd_nnu.pretrain.synthesis import SynthesisConfig
+
+    def look(target: NetworkTarget, config: SynthesisConfig, recipe: Recipe, out: Path, **_: object) -> None:
+        assert config == config_for(target)
+        assert recipe == recipe_for(target, Hardware(device="cpu"), **expected)
+        raise ConfigError("looked")
+
+    monkeypatch.setattr(loop, "pretrain", look)
+    fails(["-d", "2d", "--device", "cpu", *args], "looked", capsys)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +167,13 @@ def test_defaults_are_the_papers(
         (["-d", "3d", "--patch", "32", "--classes", "many"], "--classes is 'many'"),
         (["-d", "3d", "--patch", "32", "--preset", "papers"], "unknown preset 'papers'"),
         (["-d", "3d", "--lr", "0"], "lr is 0.0, expected above 0"),
+        (
+            ["-d", "3d", "--recipe", "papers"],
+            "unknown recipe 'papers', expected default or paper. Did you mean",
+        ),
+        (["-d", "3d", "--budget", "soon"], "--budget is 'soon', expected a time as 90s, 20m or 1.5h"),
+        (["-d", "3d", "--seed", "-1"], "seed is -1, expected 0 to 2^63 - 1"),
+        (["-d", "3d", "--seed", str(2**64)], "seed is 18446744073709551616, expected 0 to 2^63 - 1"),
         (["-d", "3d", "--devices", "3"], "batch_size is 2, expected a multiple of 3"),
         (["-d", "3d", "--precision", "fp16"], "precision is 'fp16', expected fp32 or bf16 on a CPU"),
         (["-d", "3d", "--out", "weights"], "expected a file name that ends in .pth"),
@@ -201,6 +238,7 @@ def test_two_processes_equal_one(data: TinyDataset) -> None:
 def test_signals_leave_a_checkpoint(data: TinyDataset, number: int, code: int) -> None:
     out = data.root / "a.pth"
     args = ["--dataset", str(data.id), "-c", "3d_fullres", "--device", "cpu", "--classes", "4", "--save-every", "1"]
+    args += ["--iterations", "2000000000"]  # nothing is allocated for all of them
     process = subprocess.Popen(
         command(*args, "--workers", "1", "--out", str(out)), stdout=subprocess.PIPE, text=True, start_new_session=True
     )

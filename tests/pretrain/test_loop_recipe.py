@@ -23,6 +23,14 @@ def test_rates() -> None:
     assert cosine.rate(4) == 1.0
     assert cosine.rate(54) == pytest.approx(0.5)
     assert 0 < cosine.rate(103) < 0.001
+    share = Recipe(iterations=80, lr=1.0, warmup=0.05, schedule="cosine")
+    assert share == Recipe.from_dict(share.to_dict())
+    assert [share.rate(i) for i in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_temperature_follows_the_objective() -> None:
+    assert Recipe(objective="contrastive").temperature == 0.33
+    assert Recipe(objective="contrastive", temperature=0.1).temperature == 0.1
 
 
 def test_dict_round_trip_and_unknown_entries() -> None:
@@ -41,7 +49,14 @@ def test_dict_round_trip_and_unknown_entries() -> None:
         ({"lr": float("nan")}, "lr is nan, expected above 0"),
         ({"clip": 0.0}, "clip is 0.0, expected above 0"),
         ({"ema": 1.0}, "ema is 1.0, expected between 0 and 1"),
-        ({"seed": -1}, "seed is -1, expected at least 0"),
+        ({"seed": -1}, "seed is -1, expected 0 to 2^63 - 1"),
+        ({"seed": 2**63}, "seed is 9223372036854775808, expected 0 to 2^63 - 1"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan, expected at least 0"),
+        ({"warmup": 2.5}, "warmup is 2.5, expected a share below 1 or a number of iterations"),
+        ({"warmup": -1}, "warmup is -1, expected a share below 1"),
+        ({"budget": 0.0}, "budget is 0.0, expected above 0 seconds"),
+        ({"objective": "contrast"}, "objective is 'contrast', expected one of prototypes, contrastive. Did you mean"),
+        ({"objective_implementation": "slow"}, "objective_implementation is 'slow', expected one of fast, plain."),
         ({"iterations": 5, "warmup": 5}, "warmup is 5, expected below the 5 iterations"),
         ({"schedule": "cosin"}, "schedule is 'cosin', expected one of constant, cosine. Did you mean 'cosine'?"),
         ({"precision": "half"}, "precision is 'half', expected one of fp32, bf16, fp16."),

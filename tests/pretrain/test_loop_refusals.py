@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rasd_nnu.pretrain import run as run_module
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import DivergenceError
 from rasd_nnu.pretrain.learner import Learner
+from rasd_nnu.pretrain.synthesis import SynthesisConfig
 from tests.pretrain.loop_parts import Watcher, start, tiny_config, tiny_recipe, tiny_target
 
 
@@ -104,9 +106,31 @@ def test_divergence_names_the_iteration_and_saves_nothing(tmp_path: Path, monkey
         return row * torch.nan if iteration == 3 else row
 
     monkeypatch.setattr(Learner, "step", diverges)
-    with pytest.raises(DivergenceError, match=r"iteration 3 gave a value that is not finite .*--lr"):
+    with pytest.raises(DivergenceError, match=r"iteration 3 gave .* not finite .*anew with --overwrite and a"):
         start(tmp_path / "a.pth", report_every=5, save_every=2)
     assert load_checkpoint(tmp_path / "a.pth")["rasd"]["iterations"] == 2
+    monkeypatch.setattr(Learner, "step", step)
+    start(tmp_path / "a.pth", overwrite=True, recipe=tiny_recipe(lr=1e-3, clip=1.0))  # as the message says
+    assert load_checkpoint(tmp_path / "a.pth")["rasd"]["finished"] is True
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        ((8, 8, 7), r"the network does not take a patch of 8x8x7 \(RuntimeError: Sizes of tensors must match"),
+        ((2, 8, 8), r"the network does not take a patch of 2x8x8 "),
+    ],
+)
+def test_patch_that_the_network_does_not_take_is_told_before_the_training(
+    patch: tuple[int, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Learner, "step", lambda *_: pytest.fail("trained"))
+    target = replace(tiny_target(strides=[1, 4]), patch_size=patch)
+    config = SynthesisConfig.from_dict(tiny_config().to_dict() | {"shape": [max(4, n) for n in patch]})
+    object.__setattr__(config, "shape", patch)
+    with pytest.raises(ConfigError, match=message):
+        start(tmp_path / "a.pth", target=target, config=config)
+    assert not list(tmp_path.glob("*.pth"))
 
 
 @pytest.mark.parametrize(

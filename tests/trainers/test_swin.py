@@ -99,7 +99,7 @@ def test_starts_from_the_standard_network(
     missing = make_trainer(wide, "RaSDTrainer_SwinUNETR_1epochs", "2d_swin")
     with pytest.raises(SystemExit):
         missing.on_train_start()
-    assert "`rasd_nnu pretrain -d 2d --arch swin-unetr`" in capsys.readouterr().err
+    assert "`rasd_nnu pretrain -d 2d --arch swin-unetr --budget 1h`" in capsys.readouterr().err
     source = _standard_checkpoint()
     monkeypatch.setenv("RASD_TRANSFER", "whole")
     trainer = make_trainer(wide, "RaSDTrainer_SwinUNETR_1epochs", "2d_swin")

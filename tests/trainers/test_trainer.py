@@ -111,7 +111,7 @@ def test_report_says_where_a_run_came_from(tiny: TinyDataset) -> None:
 def test_missing_checkpoint_names_the_command(tiny: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     line = _refused(make_trainer(tiny, "RaSDTrainer_1epochs"), capsys)
     assert line.startswith("error: no pre-trained checkpoint for Dataset901_Tiny, plans nnUNetPlans")
-    assert "`rasd_nnu pretrain --dataset 901 -c 3d_fullres`" in line
+    assert "`rasd_nnu pretrain --dataset 901 -c 3d_fullres --budget 1h`" in line
 
 
 class _Pickled:

@@ -107,7 +107,9 @@ def test_choice_of_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("RASD_CHECKPOINTS", str(tmp_path / "folder"))
     monkeypatch.delenv("RASD_CHECKPOINT", raising=False)
     target = _target()
-    with pytest.raises(CheckpointError, match=r"rasd_nnu pretrain --dataset 901 -c 3d_fullres`.*RaSDTrainer_scratch"):
+    with pytest.raises(
+        CheckpointError, match=r"pretrain --dataset 901 -c 3d_fullres --budget 1h`.*RaSDTrainer_scratch"
+    ):
         checkpoint_for(target, {})
     paths = [default_path(target), tmp_path / "planned.pth", tmp_path / "named.pth"]
     for path in paths:
