@@ -33,8 +33,9 @@ def test_length_is_measured_told_and_kept_by_a_resumed_run(tmp_path: Path, monke
     assert (meta["recipe"]["iterations"], meta["recipe"]["budget"]) == (int(length), 90.0)
     assert meta["finished"] is False
     monkeypatch.setattr("rasd_nnu.pretrain.loop.fit_to_budget", lambda *_: pytest.fail("measured again"))
-    rest = start(out, recipe=budgeted(7200.0), resume=True)
-    assert rest.iterations == int(length)
+    rest = start(out, recipe=budgeted(7200.0), resume=True, display=stop_at(9))
+    assert rest.iterations == 10
+    assert load_checkpoint(out)["rasd"]["recipe"]["iterations"] == int(length)
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path) -> None:
