@@ -52,8 +52,9 @@ def convert(spec: DatasetSpec, case: SourceCase) -> ConvertedCase:
     if spec.task == "detection":
         return _detection(spec, case, image)
     label = _label(spec, case, image)
-    image, label = _both_steps(spec, image, label)
-    assert label is not None
+    image, stepped = _both_steps(spec, image, label)
+    assert stepped is not None
+    label = stepped
     _check_label(spec, label)
     image = _with_spacing_policy(spec, image)
     return ConvertedCase(image, label.with_array(label.array.astype(np.uint8, copy=False), image.geometry))

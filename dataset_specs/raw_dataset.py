@@ -125,7 +125,8 @@ def boxes_table(
         images: Record, width and height of each image.
         boxes: Case -> ``[label, left, top, width, height]``.
     """
-    entries, annotations = [], []
+    entries: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (record, width, height) in enumerate(images, start=1):
         entries.append({"id": number, "case": record.case, "file_name": record.image, "width": width, "height": height})
         for label, *edges in boxes[record.case]:

@@ -76,8 +76,8 @@ def _official_folds(split: Split, cases: Sequence[SourceCase]) -> list[Fold]:
 def grouped_folds(groups: Mapping[str, str], folds: int = 5, seed: int = 12345) -> list[Fold]:
     """Split cases for cross-validation such that no group is on both sides.
 
-    The groups are split by nnU-Net's own function. Where every case is its own group and the seed is
-    12345, the folds are therefore the ones that nnU-Net makes by default.
+    The groups are split as nnU-Net splits cases (`nnunetv2.utilities.crossval_split`, which would import torch).
+    Where every case is its own group and the seed is 12345, the folds are the ones that nnU-Net makes by default.
 
     Args:
         groups: Case -> group.
@@ -90,7 +90,7 @@ def grouped_folds(groups: Mapping[str, str], folds: int = 5, seed: int = 12345) 
     Raises:
         DatasetError: There are fewer groups than folds.
     """
-    from nnunetv2.utilities.crossval_split import generate_crossval_split  # imports torch, seconds
+    from sklearn.model_selection import KFold
 
     members: dict[str, list[str]] = {}
     for case, group in groups.items():
@@ -100,9 +100,14 @@ def grouped_folds(groups: Mapping[str, str], folds: int = 5, seed: int = 12345) 
             f"{len(groups)} cases in {len(members)} group(s) cannot be split into {folds} folds; "
             f"expected at least {folds} groups. Give more cases."
         )
+    order = sorted(members)
+    parts = KFold(n_splits=folds, shuffle=True, random_state=seed).split(order)
     return [
-        {side: sorted(case for group in split[side] for case in members[group]) for side in ("train", "val")}
-        for split in generate_crossval_split(sorted(members), seed=seed, n_splits=folds)
+        {
+            side: sorted(case for at in places for case in members[order[at]])
+            for side, places in zip(("train", "val"), part, strict=True)
+        }
+        for part in parts
     ]
 
 

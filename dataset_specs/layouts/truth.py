@@ -67,9 +67,10 @@ class _Files:
         self.index = index
         self.matches = index.find(self.pattern)
         self.groups: dict[tuple[str, ...], dict[tuple[str, ...], list[Match]]] = {}
-        is_picture = isinstance(annotation, LabelMap | Masks)
-        self.format = annotation.format if is_picture else None
-        self.options = tuple(annotation.options.items()) if is_picture else ()
+        self.format: str | None = None
+        self.options: tuple[tuple[str, object], ...] = ()
+        if isinstance(annotation, LabelMap | Masks):
+            self.format, self.options = annotation.format, tuple(annotation.options.items())
 
     def attach(self, case: SourceCase) -> SourceCase | None:
         found = self._of(case)

@@ -47,7 +47,7 @@ class Table(SpecModel):
     key: dict[Text, Template] = Field(min_length=1)
     take: dict[Text, Text] = {}
     sheets: tuple[Text, ...] = ()
-    skip_rows: int = Field(0, ge=0)
+    skip_rows: int = Field(default=0, ge=0)
     columns: tuple[Text, ...] = ()
     where: dict[Text, Text] = {}
     required: bool = True

@@ -99,7 +99,7 @@ class DatasetSpec(SpecModel):
     steps: Steps = Field(default_factory=Steps)
     spacing: Literal["file", "pixel"] | None = None
     group: GroupRule
-    split: Split = Field(default_factory=Split)
+    split: Split = Field(default_factory=lambda: Split.model_validate({}))
     paper: PaperNumbers | None = None
     pitfalls: tuple[Text, ...] = ()
     unknown: dict[Text, Text] = {}
