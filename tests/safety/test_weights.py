@@ -173,18 +173,41 @@ def test_options_do_not_refuse_the_exact_checkpoint(data: TinyDataset, fit: FitO
     "state",
     [
         {},
-        {"identity": [], "iteration": 1, "learner": {}, "history": torch.zeros(1, 5), "seconds": 0.0},
-        {"identity": {}, "iteration": "1", "learner": {}, "history": torch.zeros(1, 5), "seconds": 0.0},
-        {"identity": {}, "iteration": 1, "learner": {}, "history": torch.zeros(2, 5), "seconds": 0.0},
-        {"identity": {}, "iteration": 1, "learner": {}, "history": [], "seconds": 0.0},
-        {"identity": {}, "iteration": 1, "learner": {}, "history": torch.zeros(1, 5), "seconds": float("nan")},
-        {"identity": {3: {}}, "iteration": 1, "learner": {}, "history": torch.zeros(1, 5), "seconds": 1.0},
+        {"identity": [], "iteration": 1, "iterations": 1, "learner": {}, "history": torch.zeros(1, 5), "seconds": 0.0},
+        {
+            "identity": {},
+            "iteration": "1",
+            "iterations": 1,
+            "learner": {},
+            "history": torch.zeros(1, 5),
+            "seconds": 0.0,
+        },
+        {"identity": {}, "iteration": 1, "iterations": 1, "learner": {}, "history": torch.zeros(2, 5), "seconds": 0.0},
+        {"identity": {}, "iteration": 1, "iterations": 1, "learner": {}, "history": [], "seconds": 0.0},
+        {"identity": {}, "iteration": 1, "iterations": 0, "learner": {}, "history": torch.zeros(1, 5), "seconds": 0.0},
+        {"identity": {}, "iteration": 1, "learner": {}, "history": torch.zeros(1, 5), "seconds": 0.0},
+        {
+            "identity": {},
+            "iteration": 1,
+            "iterations": 1,
+            "learner": {},
+            "history": torch.zeros(1, 5),
+            "seconds": float("nan"),
+        },
+        {
+            "identity": {3: {}},
+            "iteration": 1,
+            "iterations": 1,
+            "learner": {},
+            "history": torch.zeros(1, 5),
+            "seconds": 1.0,
+        },
     ],
 )
 def test_resume_files_of_another_shape(tmp_path: Path, state: dict[str, Any]) -> None:
     atomic_save({"resume_version": RESUME_VERSION, **state}, tmp_path / "x.resume.pth")
     with pytest.raises(CheckpointError, match="is damaged"):
-        load_resume(tmp_path / "x.resume.pth", {}, Recipe(iterations=1))
+        load_resume(tmp_path / "x.resume.pth", lambda recipe: {}, Recipe(iterations=1))
 
 
 def test_a_damaged_resume_file_is_said_by_inspect(
