@@ -30,11 +30,13 @@ from transfer_data import TASKS, Task
 
 from rasd_nnu.compare import compare_summaries
 from rasd_nnu.files import write_text
+from rasd_nnu.locks import exclusive
+from rasd_nnu.nnunet.commands import resuming
 from rasd_nnu.trainers.options import FinetuneRecipe
 from rasd_nnu.workflows.demo import demo_environment
 from rasd_nnu.workflows.experiment.compact import add_compact
 from rasd_nnu.workflows.experiment.few_shot import few_shot_split
-from rasd_nnu.workflows.experiment.job import Job
+from rasd_nnu.workflows.experiment.job import Job, Needs
 
 RESULTS = Path(__file__).parent / "results"
 ARMS = ("scratch", "whole", "encoder")
@@ -79,13 +81,16 @@ def prepare_task(job: Job, task: Task, plan: Plan) -> str:
         job.call(f"{task.key}_data", task.dataset, [], lambda: task.write(data, raw))
     # Each task plans in its own name space of stages; nnU-Net keeps what both configurations of a data set share.
     command = ["nnUNetv2_plan_and_preprocess", "-d", number, "-c", task.configuration, "-np", "1", "-npfp", "1"]
-    job.run(f"{task.key}_plan", "plan and preprocess", command)
-    job.call(f"{task.key}_split", "split", [LABELLED, SEEDS], lambda: _split(job.folder, task))
+    stages = [f"{task.key}_{stage}" for stage in ("plan", "split", "pretrain")]
+    inputs = [raw / task.dataset / name for name in ("dataset.json", "cases.csv")]
+    job.run(stages[0], "plan and preprocess", command, needs=Needs(inputs=inputs))
+    needs = Needs(after=stages[:1])
+    job.call(stages[1], "split", [LABELLED, SEEDS], lambda: _split(job.folder, task), needs)
     compact = f"{task.configuration}_compact"
     command = ["rasd_nnu", "pretrain", "--dataset", number, "-c", compact, "--device", "cpu", "--schedule", "cosine"]
     command += ["--recipe", "paper"]
     command += ["--lr", "1e-3", "--iterations", str(PRETRAIN_ITERATIONS[task.configuration]), *plan.pretrain_options]
-    job.run(f"{task.key}_pretrain", "pre-train", command, more=["--resume"])
+    job.run(stages[2], "pre-train", command, more=lambda: ["--resume"], needs=Needs(after=stages[1:2]))
     return compact
 
 
@@ -128,9 +133,10 @@ def train(job: Job, task: Task, compact: str, plan: Plan, labelled: int, arm: st
     number = str(int(task.dataset[7:10]))
     command = ["nnUNetv2_train", number, compact, str(fold), "-tr", trainer, "-device", "cpu"]
     folder = results / task.dataset / f"{trainer}__nnUNetPlans__{compact}" / f"fold_{fold}"
-    begun = (folder / "checkpoint_latest.pth").is_file() or (folder / "checkpoint_final.pth").is_file()
     name = f"{task.key}_{plan.recipe}_n{labelled}_{arm}_seed{seed}"
-    job.run(name, f"{task.key}, {labelled} cases", command, more=["--c"] if begun else [], environment=environment)
+    text = f"{task.key}, {labelled} cases"
+    needs = Needs(after=[f"{task.key}_split", *([] if arm == "scratch" else [f"{task.key}_pretrain"])])
+    job.run(name, text, command, more=lambda: resuming(folder), environment=environment, needs=needs)
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "validation" / "summary.json", kept)
 
@@ -203,12 +209,12 @@ def main() -> None:
     if not arguments.table:
         for task in tasks:
             folder = out / task.key  # each task has folders of its own: two configurations of a set need two splits
-            job = Job(folder, demo_environment(folder, "cpu"), Console())
-            compact = prepare_task(job, task, plan)
-            for seed in plan.seeds:
-                for labelled in plan.labelled:
-                    for arm in ARMS:
-                        train(job, task, compact, plan, labelled, arm, seed)
+            folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(folder):
+                job = Job(folder, demo_environment(folder, "cpu"), Console())
+                compact = prepare_task(job, task, plan)
+                for seed, labelled, arm in itertools.product(plan.seeds, plan.labelled, ARMS):
+                    train(job, task, compact, plan, labelled, arm, seed)
     rows = [row for task in TASKS.values() for row in table(out / task.key, plan.recipe, task)]  # what ran before, too
     # Which numbers of labelled cases and seeds were run, now or before, the rows say.
     recipe = {name: value for name, value in vars(plan).items() if name not in ("labelled", "seeds")}

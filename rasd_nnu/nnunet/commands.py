@@ -45,6 +45,12 @@ def train(
     return command + (["-p", plans] if plans != DEFAULT_PLANS else []) + list(more)
 
 
+def resuming(fold: Path) -> list[str]:
+    """Return the option that goes on with the training in the folder of a fold; nothing where none has begun."""
+    begun = any((fold / f"checkpoint_{name}.pth").is_file() for name in ("latest", "final"))
+    return ["--c"] if begun else []
+
+
 def predict(
     dataset: str, configuration: str, trainer: str, plans: str, folds: Sequence[str], source: str, out: str
 ) -> list[str]:

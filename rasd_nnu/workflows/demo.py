@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rasd_nnu.checkpoints.file import resume_path
+from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.errors import DatasetError, PlansError
 from rasd_nnu.files import write_text
+from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet import commands
 from rasd_nnu.nnunet.datasets import dataset_id
 from rasd_nnu.nnunet.env import EXTERNAL_TRAINERS, NNUNET_FOLDERS, trainers_folder
+from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.nnunet.results import Training
 from rasd_nnu.reading import read_json_object
 from rasd_nnu.workflows.experiment.compact import add_compact
-from rasd_nnu.workflows.experiment.few_shot import few_shot_split
-from rasd_nnu.workflows.experiment.job import Job
+from rasd_nnu.workflows.experiment.few_shot import FewShotSplit, few_shot_split
+from rasd_nnu.workflows.experiment.job import Job, Needs
 
 if TYPE_CHECKING:
     from rasd_nnu.compare.study import Study
+    from rasd_nnu.dataset_specs.schema import DatasetSpec
 
 PHANTOM_ID = 900
 
@@ -88,30 +93,27 @@ def run_demo(folder: Path, source: Path | None, settings: DemoSettings, console:
         The page with pictures, ``index.html``.
 
     Raises:
-        UserError: If a stage fails.
+        UserError: If a stage fails, or another demo is at work in the folder.
+        SystemExit: If a signal ended a stage.
     """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        environment = demo_environment(folder, settings.device)
+        os.environ.update(environment)
+        return _stages(Job(folder, environment, console), source, settings)
+
+
+def _stages(job: Job, source: Path | None, settings: DemoSettings) -> Path:
     from rasd_nnu.workflows.report import write_report
 
-    folder = folder.resolve()
-    environment = demo_environment(folder, settings.device)
-    os.environ.update(environment)
-    job = Job(folder, environment, console)
+    folder, console = job.folder, job.console
     dataset = _prepare(job, source)
-    number = dataset_id(dataset)
-    job.run(
-        "plan",
-        "nnU-Net plans and preprocesses",
-        [*commands.plan(dataset), "-c", settings.configuration, "-np", "2", "-npfp", "2"],
-    )
+    cases = folder / "nnUNet_raw" / dataset / "cases.csv"
+    split = few_shot_split(cases, settings.labelled, settings.held_out)  # too few cases are told before the work
+    _plan(job, dataset, split, settings)
     compact = f"{settings.configuration}_compact"
-    request = [settings.configuration, settings.labelled, settings.held_out]
-    job.call(
-        "split",
-        f"{settings.labelled} labelled and {settings.held_out} held-out cases of other patients, compact network",
-        request,
-        lambda: _split_and_compact(folder, dataset, settings),
-    )
-    _pretrain(job, number, compact, settings)
+    _pretrain(job, dataset, compact, settings)
     for seed in settings.seeds:
         for scratch in (False, True):
             _train(job, dataset, compact, settings.trainer(scratch=scratch, seed=seed), settings)
@@ -136,6 +138,8 @@ def _prepare(job: Job, source: Path | None) -> str:
     real, phantom = raw / spec.dataset_name, next(raw.glob(f"Dataset{PHANTOM_ID}_*"), None)
     found = source or find_source(spec)
     if real.is_dir():
+        if source is not None:
+            _check_source(spec, source, raw)
         job.console.print(f"Data: {spec.title}, real images, prepared before.", soft_wrap=True)
         return spec.dataset_name
     if found is None and phantom is None:
@@ -158,27 +162,63 @@ def _prepare(job: Job, source: Path | None) -> str:
     return (phantom or write_phantom(raw, id=PHANTOM_ID).path).name
 
 
-def _split_and_compact(folder: Path, dataset: str, settings: DemoSettings) -> None:
-    preprocessed = folder / "nnUNet_preprocessed" / dataset
-    cases = folder / "nnUNet_raw" / dataset / "cases.csv"
-    split = few_shot_split(cases, settings.labelled, settings.held_out)
+def _check_source(spec: DatasetSpec, source: Path, raw: Path) -> None:
+    """Raise `DatasetError` unless the data set that is there was prepared from ``source``."""
+    from rasd_nnu.dataset_specs.prepare import prepare
+
+    try:
+        prepare(spec, source, raw)
+    except DatasetError as error:
+        raise DatasetError(
+            f"--source {source} is not what this demo began with: {error} Or give another --out."
+        ) from None
+
+
+def _plan(job: Job, dataset: str, split: FewShotSplit, settings: DemoSettings) -> None:
+    """Let nnU-Net plan and preprocess, add the compact network, and write the split."""
+    raw, preprocessed = (job.folder / part / dataset for part in ("nnUNet_raw", "nnUNet_preprocessed"))
+    command = [*commands.plan(dataset), "-c", settings.configuration, "-np", "2", "-npfp", "2"]
+    inputs = [raw / "dataset.json", raw / "cases.csv"]
+    needs = Needs(inputs=inputs, outputs=[preprocessed])
+    job.run("plan", "nnU-Net plans and preprocesses", command, needs=needs)
+    job.call(
+        "compact",
+        "adds a network with fewer features",
+        [settings.configuration],
+        lambda: _add_compact(preprocessed, settings.configuration),
+        Needs(after=["plan"]),
+    )
     fold = {"train": list(split.train), "val": list(split.held_out)}
-    write_text(preprocessed / "splits_final.json", json.dumps([fold], indent=2))
+    job.call(
+        "split",
+        f"{settings.labelled} labelled and {settings.held_out} held-out cases of other patients",
+        fold,
+        lambda: write_text(preprocessed / "splits_final.json", json.dumps([fold], indent=2)),
+        Needs(after=["plan"]),
+    )
+
+
+def _add_compact(preprocessed: Path, configuration: str) -> None:
     dataset_json = read_json_object(preprocessed / "dataset.json", PlansError)
-    batch_size = 12 if settings.configuration == "2d" else 2
-    add_compact(preprocessed / "nnUNetPlans.json", dataset_json, settings.configuration, batch_size=batch_size)
+    batch_size = 12 if configuration == "2d" else 2
+    add_compact(preprocessed / "nnUNetPlans.json", dataset_json, configuration, batch_size=batch_size)
 
 
-def _pretrain(job: Job, number: int, compact: str, settings: DemoSettings) -> None:
-    command = ["rasd_nnu", "pretrain", "--dataset", str(number), "-c", compact, "--device", settings.device]
+def _pretrain(job: Job, dataset: str, compact: str, settings: DemoSettings) -> None:
+    command = ["rasd_nnu", "pretrain", "--dataset", str(dataset_id(dataset)), "-c", compact]
+    command += ["--device", settings.device]
     command += ["--iterations", str(settings.pretrain_iterations), "--save-every", "100"]
-    job.run("pretrain", "exactly this network, on synthetic images only", command, more=["--resume"])
+    checkpoint = default_path(planned_target(dataset, compact))
+    outputs = [checkpoint, resume_path(checkpoint)]
+    needs = Needs(["compact"], [job.folder / "nnUNet_preprocessed" / dataset / "nnUNetPlans.json"], outputs)
+    job.run(
+        "pretrain", "exactly this network, on synthetic images only", command, more=lambda: ["--resume"], needs=needs
+    )
 
 
 def _train(job: Job, dataset: str, compact: str, trainer: str, settings: DemoSettings) -> None:
     fold = Training(job.folder / "nnUNet_results", dataset, trainer, commands.DEFAULT_PLANS, compact).fold(0)
     command = commands.train(dataset, compact, 0, trainer=trainer, more=["-device", settings.device])
-    begun = (fold / "checkpoint_latest.pth").is_file() or (fold / "checkpoint_final.pth").is_file()
     arm = "from scratch" if "_scratch" in trainer else "from the synthetic weights"
     seed = trainer.rpartition("_seed")[2]
     name = f"{'scratch' if '_scratch' in trainer else 'rasd'}_seed{seed}"
@@ -187,7 +227,11 @@ def _train(job: Job, dataset: str, compact: str, trainer: str, settings: DemoSet
     # hundred do not get past predicting background.
     recipe = {"nnUNet_n_proc_DA": "0", "RASD_OPTIMIZER": "adamw", "RASD_LR": "1e-3"}
     text = f"fine-tune {arm}, predict the held-out cases"
-    job.run(name, text, command, more=["--c"] if begun else [], environment=recipe)
+    preprocessed = job.folder / "nnUNet_preprocessed" / dataset
+    inputs = [preprocessed / name for name in ("nnUNetPlans.json", "splits_final.json")]
+    after = ["plan", "compact", "split", *([] if "_scratch" in trainer else ["pretrain"])]
+    needs = Needs(after, inputs, [fold])
+    job.run(name, text, command, more=lambda: commands.resuming(fold), environment=recipe, needs=needs)
 
 
 def _compare(job: Job, dataset: str, compact: str, settings: DemoSettings) -> Study:

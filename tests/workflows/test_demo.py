@@ -40,4 +40,4 @@ def test_the_whole_way_on_a_phantom_and_again_without_work(tmp_path, monkeypatch
 
     again = Console(file=io.StringIO(), width=200)
     run_demo(tmp_path, None, settings, again)
-    assert again.file.getvalue().count("done before") == 5
+    assert again.file.getvalue().count("done before") == 6

@@ -29,7 +29,7 @@ def few_shot_split(cases_csv: Path, labelled: int, held_out: int, seed: int = 0)
         seed: Seed of the order of the patients.
 
     Raises:
-        DatasetError: If there are too few cases.
+        DatasetError: If there are too few cases, or the held-out ones are of a single patient.
     """
     with cases_csv.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -41,10 +41,16 @@ def few_shot_split(cases_csv: Path, labelled: int, held_out: int, seed: int = 0)
     train: list[str] = []
     while order and len(train) < labelled:
         train += groups[order.pop(0)]
+    group_of = {row["case"]: row["group"] for row in rows}
     rest = [case for group in order for case in groups[group]]
     if len(train) < labelled or len(rest) < held_out:
         raise DatasetError(
             f"{cases_csv} has {len(rows)} cases in {len(groups)} groups, too few for {labelled} labelled and "
             f"{held_out} held-out ones of other patients. Ask for fewer."
+        )
+    if held_out > 1 and len({group_of[case] for case in rest[:held_out]}) < 2:
+        raise DatasetError(
+            f"the {held_out} held-out cases are of one patient, and a comparison needs two or more. Ask for at least "
+            f"{len(groups[group_of[rest[0]]]) + 1}."
         )
     return FewShotSplit(tuple(sorted(train[:labelled])), tuple(sorted(rest[:held_out])))
