@@ -1,4 +1,4 @@
-"""Few-shot transfer on small real data sets: does pre-training help, what should be carried, by which recipe?
+"""Few-shot transfer on small real data sets: does pre-training help, what should be transferred, by which recipe?
 
     RASD_DATA=... python benchmarks/transfer.py --out DIR [--tasks hippocampus_2d,...] [--labelled 5,20] [--seeds 0,1,2]
                                                 [--optimizer adamw --lr 1e-3 --warmup 0.05] [--table]
