@@ -20,7 +20,7 @@ BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 def table(rows: list[dict[str, Any]]) -> list[str]:
     """Return the comparisons of one recipe as Markdown, Dice in percent."""
     lines = [
-        "| task | labelled | transferred | scratch | pre-trained | difference [95 %] | of each seed | won | p | p (Holm) |",
+        "| task | labelled | part | scratch | pre-trained | difference [95 %] | of each seed | won | p | p (Holm) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     adjusted = holm([row["overall"]["signflip"]["p"] for row in rows])
