@@ -229,8 +229,8 @@ rules of [transfer](transfer.md) on what they planned. A checkpoint that was pre
 gives.
 
 A cell says how much of the encoder's / the decoder's parameters is transferred, in percent, and by which rules other
-than copying: **c** input channels, **k** kernel axes, **s** strides of transposed convolutions. A dash is refused with a
-sentence that says why: **dim** 2D against 3D, **net** another kind of network, **res** plain against residual encoder.
+than copying: **c** input channels, **k** kernel axes, **s** strides of transposed convolutions. A dash is refused with
+a sentence that says why: **dim** 2D against 3D, **net** another kind, **res** plain against residual encoder.
 The isotropic checkpoints are of patches 512² and 128³, the anisotropic one of 32 x 256 x 256 at 5 x 1 x 1 mm.
 """
 _TITLES = {"plain": "nnU-Net's default plans", "resenc-m": "ResEnc-M plans", "swin-unetr": "Trainer of Swin UNETR"}
