@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -247,7 +247,10 @@ def _predict(
     rows = []
     for case, row in zip(cases, found, strict=True):
         answers = [_answer(case, questions, column) for column in range(len(questions.outputs))]
-        labels = {n: None if np.isnan(a) else int(a) for n, a in zip(questions.outputs, answers, strict=True)}
+        labels: dict[str, Literal[0, 1] | None] = {
+            name: None if np.isnan(answer) else (1 if answer else 0)
+            for name, answer in zip(questions.outputs, answers, strict=True)
+        }
         values = dict(zip(questions.outputs, map(float, row), strict=True))
         rows.append(
             ClassificationCase(case=case.name, group=case.group, fold=fold, labels=labels, probabilities=values)
