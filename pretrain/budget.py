@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.assemble import make_learner, make_samples
+from rasd_nnu.pretrain.cases import CaseMaps
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.memory import memory_advice
 from rasd_nnu.pretrain.offline import OfflineSamples
@@ -38,6 +39,7 @@ def fit_to_budget(
     fabric: Fabric,
     watcher: Display,
     offline: OfflineSamples | None = None,
+    cases: CaseMaps | None = None,
 ) -> Recipe:
     """Measure the time of a step with a learner of its own, and set the iterations that fit into the budget.
 
@@ -51,6 +53,7 @@ def fit_to_budget(
         fabric: A launched Fabric; all processes get the same number.
         watcher: Is told the measured time, the number of iterations and the end.
         offline: Samples to read, or None for fresh ones.
+        cases: Where label maps come from besides the engine, or None.
 
     Raises:
         ConfigError: If the budget is too small to learn anything.
@@ -58,7 +61,7 @@ def fit_to_budget(
     assert recipe.budget is not None
     begun = time.perf_counter()
     watcher.message(f"measures the time of a step, for a budget of {duration(recipe.budget)}")
-    step, steps = _step_seconds(target, config, recipe, hardware, fabric, offline)
+    step, steps = _step_seconds(target, config, recipe, hardware, fabric, offline, cases)
     gc.collect()  # the learner of the measurement
     if fabric.device.type == "cuda":
         torch.cuda.empty_cache()
@@ -86,13 +89,14 @@ def _step_seconds(
     hardware: Hardware,
     fabric: Fabric,
     offline: OfflineSamples | None,
+    cases: CaseMaps | None,
 ) -> tuple[float, int]:
     """Return the mean seconds of a step, the same in every process, and of how many."""
     assert recipe.budget is not None
-    learner = make_learner(target, config, recipe, hardware, fabric)
+    learner = make_learner(target, config, recipe, hardware, fabric, cases)
     done = 0
     with (
-        contextlib.closing(make_samples(config, recipe, hardware, fabric, offline, 0)) as samples,
+        contextlib.closing(make_samples(config, recipe, hardware, fabric, offline, 0, cases)) as samples,
         memory_advice(recipe, fabric.world_size),
     ):
 

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from rasd_nnu.checkpoints.file import host_weights
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.networks.build import FEATURE_CHANNELS
+from rasd_nnu.pretrain.cases import CaseMaps, CasesModule
 from rasd_nnu.pretrain.objective import ContrastiveModule, PrototypeDisentangling, Terms
 from rasd_nnu.pretrain.recipe import Recipe
 
@@ -38,11 +39,20 @@ class Learner:
         recipe: The recipe.
         num_classes: Number of classes that a label may hold.
         compiled: Whether `torch.compile` works on the network.
+        cases: Where labels have a second map, the targets, and the first outputs of the network answer to them.
     """
 
     def __init__(
-        self, fabric: Fabric, network: nn.Module, recipe: Recipe, num_classes: int, *, compiled: bool = False
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        recipe: Recipe,
+        num_classes: int,
+        *,
+        compiled: bool = False,
+        cases: CaseMaps | None = None,
     ) -> None:
+        self.cases = cases
         self.fabric, self.network, self.recipe, self.num_classes = fabric, network, recipe, num_classes
         contrastive = recipe.objective == "contrastive"
         self.objective = PrototypeDisentangling(
@@ -55,6 +65,9 @@ class Learner:
         module: nn.Module = _NetworkWithObjective(inner, self.objective, num_classes)
         if contrastive:
             module = ContrastiveModule(network, FEATURE_CHANNELS, self.objective, num_classes, recipe.temperature)
+        if cases is not None:
+            batch_dice = bool(cases.data.configuration.batch_dice)
+            module = CasesModule(inner, self.objective, cases.classes, batch_dice=batch_dice)
         module.to(fabric.device)
         trained = [p for p in module.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay)
@@ -77,7 +90,7 @@ class Learner:
         Args:
             iteration: Number of the step, from 0; sets the rate and the random numbers that the network may draw.
             image: ``(B, C, *S)``, or ``(B, V, C, *S)`` with several views; this process's share of the batch.
-            label: ``(B, *S)``.
+            label: ``(B, *S)``; of cases ``(B, 2, *S)``, regions and targets.
 
         Returns:
             `Terms` and the norm of the gradient before clipping, ``(5,)`` on the device.
@@ -110,6 +123,9 @@ class Learner:
         with self.fabric.autocast():
             features = self.network(image)
         self.network.train()
+        if self.cases is not None:
+            finest = features[0] if isinstance(features, list | tuple) else features
+            features = finest[:, self.cases.classes :]
         return self.objective.nearest(features, label, self.num_classes)
 
     def state(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rasd_nnu.errors import ConfigError
 from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.budget import fit_to_budget
+from rasd_nnu.pretrain.cases import ITERATIONS, CaseMaps
 from rasd_nnu.pretrain.defaults import config_for, recipe_for
 from rasd_nnu.pretrain.hardware import Hardware, check_fit, is_main_process, make_fabric
 from rasd_nnu.pretrain.keep import Keep
@@ -60,6 +61,7 @@ def pretrain(
     resume: bool = False,
     offline: OfflineSamples | None = None,
     keep: Keep | None = None,
+    cases: CaseMaps | None = None,
     display: Display | None = None,
 ) -> PretrainResult:
     """Pre-train the network of ``target`` and write its checkpoint to ``out``.
@@ -71,7 +73,8 @@ def pretrain(
     Args:
         target: The network.
         config: What to synthesise, of the target's patch size and channels; by default `config_for` of the target.
-        recipe: How to train; by default `recipe_for` of target and hardware: as long as an hour allows.
+        recipe: How to train; by default `recipe_for` of target and hardware: as long as an hour allows,
+            or `ITERATIONS` on cases.
         out: The checkpoint, a ``.pth`` file; for a planned network, by default where the
             trainer looks for it.
         hardware: Where to run.
@@ -81,6 +84,7 @@ def pretrain(
         resume: Go on from the resume file, if there is one.
         offline: Samples to read instead of synthesising fresh ones.
         keep: Which checkpoints to keep besides the latest one.
+        cases: Training cases whose label maps take the place of the engine's, or None.
         display: Watches the run, in the main process only.
 
     Raises:
@@ -91,24 +95,29 @@ def pretrain(
         DivergenceError: If a loss is not finite.
     """
     hardware = hardware or Hardware()
-    config, recipe = config or config_for(target), recipe or recipe_for(target, hardware)
+    config, recipe = (
+        config or config_for(target),
+        recipe or recipe_for(target, hardware, iterations=None if cases is None else ITERATIONS),
+    )
     if out is None and target.dataset is None:
         raise ConfigError("out is not given; a standard network has no file of its own. Give out=Path('NAME.pth').")
-    out = out or default_path(target)
+    out = out or default_path(target, fold=None if cases is None else cases.fold.name)
     _check_request(target, config, recipe, hardware, save_every=save_every, report_every=report_every)
+    if cases is not None:
+        _check_cases(target, recipe, offline, cases)
     if offline is not None:
         offline.check_fit(config, recipe.views)
     check_output(out)
     # Before the other processes start, so that a refusal is told once.
     with exclusive(out) if is_main_process() else contextlib.nullcontext():
-        identify = partial(identity, target, config, offline=offline)
+        identify = partial(identity, target, config, offline=offline, cases=cases)
         recipe, state = prepare_output(out, identify, recipe, overwrite=overwrite, resume=resume)
         fabric = make_fabric(recipe, hardware)
         watcher = display if display is not None and fabric.is_global_zero else Silent()
         try:
             if recipe.budget is not None and state is None:
-                recipe = fit_to_budget(target, config, recipe, hardware, fabric, watcher, offline)
-            run = Run(target, config, recipe, out, hardware, state, fabric, watcher, offline, keep)
+                recipe = fit_to_budget(target, config, recipe, hardware, fabric, watcher, offline, cases)
+            run = Run(target, config, recipe, out, hardware, state, fabric, watcher, offline, keep, cases)
             stopped_by = run.train(save_every, report_every)
         finally:
             watcher.close()
@@ -138,3 +147,14 @@ def _check_request(
         if value < 1:
             raise ConfigError(f"{name} is {value}, expected at least 1")
     check_fit(recipe, hardware)
+
+
+def _check_cases(target: NetworkTarget, recipe: Recipe, offline: OfflineSamples | None, cases: CaseMaps) -> None:
+    """Raise `ConfigError` where label maps of cases contradict the rest of a request."""
+    planned = (cases.target.dataset, cases.target.plans, cases.target.configuration)
+    if planned != (target.dataset, target.plans, target.configuration):
+        raise ConfigError(f"the label maps are of {' '.join(map(str, planned))}, expected those of the network's plan.")
+    if offline is not None:
+        raise ConfigError(f"--offline contradicts --maps {cases.maps}, whose samples are always fresh.")
+    if recipe.objective != "prototypes":
+        raise ConfigError(f"--objective {recipe.objective} contradicts --maps {cases.maps}, expected prototypes.")

@@ -30,7 +30,7 @@ def _middle(volume: torch.Tensor) -> np.ndarray:
     return array[array.shape[0] // 2] if array.ndim == 3 else array
 
 
-def _picture(image: torch.Tensor) -> np.ndarray:
+def picture(image: torch.Tensor) -> np.ndarray:
     """Return channels ``(C, *S)`` as a gray ``(H, W)`` or, with three channels, colour ``(H, W, 3)`` picture."""
     chosen = image if len(image) == 3 else image[:1]
     planes = np.stack([_middle(channel) for channel in chosen], axis=-1)
@@ -64,7 +64,7 @@ def picture_sheet(config: SynthesisConfig, classes: Sequence[int], samples: int 
             for k in range(samples):
                 parameters = draw(_with_classes(config, count), generator_for(seed, k))
                 image, label = render(parameters if warped else replace(parameters, flows=()))
-                row[2 * k].imshow(_picture(image[0]), cmap="gray")
+                row[2 * k].imshow(picture(image[0]), cmap="gray")
                 row[2 * k + 1].imshow(
                     _middle(label[0]), cmap="nipy_spectral", vmin=0, vmax=max(count - 1, 1), interpolation="nearest"
                 )

@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.pretrain.cases import CaseMaps
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.objective import contrastive
@@ -44,12 +45,14 @@ def run_details(
     history: History,
     timer: StepTimer,
     offline: OfflineSamples | None = None,
+    cases: CaseMaps | None = None,
 ) -> dict[str, Any]:
     """Return the ``rasd`` details of a checkpoint after ``history.settled`` iterations, plain values only."""
     samples = history.settled * recipe.batch_size
     return {
+        **({"maps": "fields"} if cases is None else cases.details()),
         "synthesis": config.to_dict(),
-        "objective": _objective(recipe),
+        "objective": _objective(recipe, cases),
         "recipe": recipe.to_dict(),
         "seed": recipe.seed,
         "iterations": history.settled,
@@ -70,7 +73,7 @@ def run_details(
     }
 
 
-def _objective(recipe: Recipe) -> dict[str, Any]:
+def _objective(recipe: Recipe, cases: CaseMaps | None) -> dict[str, Any]:
     if recipe.objective == "contrastive":
         return {
             "name": "supervised_contrastive",
@@ -84,6 +87,7 @@ def _objective(recipe: Recipe) -> dict[str, Any]:
         "temperature": recipe.temperature,
         "reduction": "mean",
         "normalize": recipe.normalize,
+        **({} if cases is None else {"targets": "dice_and_cross_entropy"}),
     }
 
 
@@ -94,6 +98,7 @@ def describe(
     network: nn.Module,
     fabric: Fabric,
     offline: OfflineSamples | None = None,
+    cases: CaseMaps | None = None,
 ) -> str:
     """Return the lines that a run starts with."""
     name = target.architecture["network_class_name"].rpartition(".")[2]
@@ -107,6 +112,7 @@ def describe(
         f"network  {name}, {planned}, {parameters / 1e6:.2f} M parameters\n"
         f"samples  {shape}, {config.channels} channel(s), {classes} classes, preset {config.name}, "
         f"{different} different ones{f' of {offline.folder}' if offline else ''}\n"
+        f"{'' if cases is None else cases.describe()}"
         f"recipe   {recipe.iterations} iterations of {recipe.batch_size}, AdamW {recipe.lr:g} {recipe.schedule}, "
         f"{recipe.precision} on {fabric.world_size} x {_device_name(fabric.device)}, seed {recipe.seed}{warning}"
     )

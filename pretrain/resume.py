@@ -17,6 +17,7 @@ from rasd_nnu.checkpoints.file import resume_path, safe_load
 from rasd_nnu.errors import CheckpointError, first_problem
 from rasd_nnu.files import explained
 from rasd_nnu.nnunet.plans import NetworkTarget
+from rasd_nnu.pretrain.cases import CaseMaps
 from rasd_nnu.pretrain.history import COLUMNS
 from rasd_nnu.pretrain.offline import OfflineSamples
 from rasd_nnu.pretrain.recipe import Recipe
@@ -50,7 +51,11 @@ class _State(BaseModel):
 
 
 def identity(
-    target: NetworkTarget, config: SynthesisConfig, recipe: Recipe, offline: OfflineSamples | None = None
+    target: NetworkTarget,
+    config: SynthesisConfig,
+    recipe: Recipe,
+    offline: OfflineSamples | None = None,
+    cases: CaseMaps | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides a run's losses, as JSON values."""
     values: dict[str, Any] = {
@@ -62,6 +67,8 @@ def identity(
         "recipe": recipe.to_dict(),
         "offline_samples": offline and offline.manifest.digest,
     }
+    if cases is not None:
+        values |= cases.identity()
     # Memory only, and what the iterations came from; a constant rate does not know how long the run will be.
     for name in ("accumulate", "budget", *([] if recipe.knows_its_length else ["iterations"])):
         values["recipe"].pop(name)

@@ -18,6 +18,7 @@ from rasd_nnu.errors import CheckpointError
 from rasd_nnu.files import explained, remove_unfinished, write_text
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.pretrain.assemble import make_learner, make_samples
+from rasd_nnu.pretrain.cases import CaseMaps
 from rasd_nnu.pretrain.hardware import Hardware
 from rasd_nnu.pretrain.history import History
 from rasd_nnu.pretrain.interrupt import StopSignals
@@ -47,6 +48,7 @@ class Run:
         watcher: Is told how the run goes.
         offline: Samples to read, or None for fresh ones.
         keep: Which checkpoints to keep besides the latest.
+        cases: Where label maps come from besides the engine, or None.
     """
 
     def __init__(
@@ -61,18 +63,19 @@ class Run:
         watcher: Display,
         offline: OfflineSamples | None = None,
         keep: Keep | None = None,
+        cases: CaseMaps | None = None,
     ) -> None:
         self.target, self.config, self.recipe, self.out = target, config, recipe, out
         self.hardware, self.fabric, self.watcher, self.offline = hardware, fabric, watcher, offline
-        self.keep = keep or Keep()
-        self.learner = make_learner(target, config, recipe, hardware, fabric)
+        self.keep, self.cases = keep or Keep(), cases
+        self.learner = make_learner(target, config, recipe, hardware, fabric, cases)
         if state is not None:
             self.learner.load(state["learner"])
         self.history = History(fabric, state["history"] if state else None)
         self.start = self.history.settled
         self.timer = StepTimer(fabric.device, state["seconds"] if state else 0.0)
         self._began = self.timer.seconds
-        watcher.message(describe(target, config, recipe, self.learner.network, fabric, offline))
+        watcher.message(describe(target, config, recipe, self.learner.network, fabric, offline, cases))
         if self.start:
             watcher.message(f"goes on after iteration {self.start}")
         self.monitor: Monitor | None = None
@@ -87,7 +90,7 @@ class Run:
             StopSignals(self.fabric) as signals,
             _tuned_convolutions(self.fabric.device),
             contextlib.closing(
-                make_samples(self.config, self.recipe, self.hardware, self.fabric, self.offline, self.start)
+                make_samples(self.config, self.recipe, self.hardware, self.fabric, self.offline, self.start, self.cases)
             ) as samples,
         ):
             for iteration in range(self.start, self.recipe.iterations):
@@ -140,6 +143,7 @@ class Run:
     def _show_examples(self, done: int, image: Tensor, label: Tensor) -> None:
         if self.monitor is not None:
             image = image if self.recipe.views == 1 else image[:, 0]
+            label = label if self.cases is None else label[:, 0]
             self.monitor.examples(done, image[:2], label[:2], self.learner.regions(image[:2], label[:2]))
 
     def _save(self, *, required: bool) -> None:
@@ -164,7 +168,7 @@ class Run:
     def _write(self) -> None:
         resume = {
             "resume_version": RESUME_VERSION,
-            "identity": identity(self.target, self.config, self.recipe, self.offline),
+            "identity": identity(self.target, self.config, self.recipe, self.offline, self.cases),
             "iteration": self.history.settled,
             "iterations": self.recipe.iterations,
             "learner": self.learner.state(),
@@ -172,7 +176,7 @@ class Run:
             "seconds": self.timer.seconds,
         }
         details = run_details(
-            self.config, self.recipe, self.hardware, self.fabric, self.history, self.timer, self.offline
+            self.config, self.recipe, self.hardware, self.fabric, self.history, self.timer, self.offline, self.cases
         )
         atomic_save(resume, resume_path(self.out))
         content = checkpoint_content(self.learner.result, self.target, details)

@@ -12,10 +12,6 @@ from torch import Tensor
 
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig, renew
 
-#: nnU-Net's normalisation after which an image has mean 0 and standard deviation 1; after any other, the range of its
-#: intensities means something (a window of CT, 0 to 1) and is what a new appearance keeps.
-_STANDARDISED = "ZScoreNormalization"
-
 
 class Mixer:
     """Renews a share of each batch, by a schedule over the training.
@@ -63,13 +59,6 @@ class Mixer:
         maps = label_maps(finest, self.labels).to(data.device)
         new = renew(image, maps, self.config, generator, share=share, spacing=self.spacing)
         return new if data.shape[1] == self.channels else torch.cat([new, data[:, self.channels :]], 1)
-
-
-def adapted(config: RenewConfig, normalization: Sequence[str]) -> RenewConfig:
-    """Return the configuration with what new images keep of old ones fitted to the plan, unless it was asked for."""
-    if "keep" in config.model_fields_set or all(scheme == _STANDARDISED for scheme in normalization):
-        return config
-    return config.model_copy(update={"keep": "range"})
 
 
 def label_maps(target: Tensor, labels: LabelManager) -> Tensor:

@@ -14,14 +14,15 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from rasd_nnu.checkpoints.arms import arm_source
 from rasd_nnu.checkpoints.read import Source, open_source
 from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
+from rasd_nnu.checkpoints.seen import refuse_seen, seen_by
 from rasd_nnu.errors import ConfigError, TransferError, UserError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from rasd_nnu.nnunet.results import FINAL_CHECKPOINT
 from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
-from rasd_nnu.pretrain.synthesis.renew import RenewConfig
+from rasd_nnu.pretrain.synthesis.renew import RenewConfig, adapted
 from rasd_nnu.trainers.choice import read_choice
-from rasd_nnu.trainers.mixing import Mixer, adapted
+from rasd_nnu.trainers.mixing import Mixer
 from rasd_nnu.trainers.optimizers import build_optimizer, encoder_parameters, hold_still
 from rasd_nnu.trainers.options import FinetuneRecipe, may_overwrite, recipe_for
 from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
@@ -46,6 +47,9 @@ class RaSDTrainer(nnUNetTrainer):
 
     #: Options of the recipe that this kind of network is trained with unless told otherwise.
     recipe_defaults: ClassVar[dict[str, Any]] = {}
+
+    #: Whether the checkpoint that learned from the fold's training cases is looked for; `choose` judges starts without.
+    may_have_seen_cases: bool = True
 
     #: Whether the network has outputs at lower resolutions to learn from.
     has_deep_supervision: ClassVar[bool] = True
@@ -91,6 +95,7 @@ class RaSDTrainer(nnUNetTrainer):
         if self.run.arm == "auto":
             chosen = read_choice(self.target, self.fold)
             self.run = replace(self.run, arm=chosen.arm, mix=chosen.mix is not None)
+            self.may_have_seen_cases = False
             mix = chosen.mix or mix
         schemes = self.configuration_manager.normalization_schemes
         return recipe.model_copy(update={"mix": adapted(mix, schemes) if self.run.mix else None})
@@ -188,6 +193,7 @@ class RaSDTrainer(nnUNetTrainer):
         checkpoint = None
         if self.run.arm != "scratch":
             checkpoint = self._source()
+            self._refuse_seen(checkpoint[0])
         if not self.was_initialized:
             self.initialize()
         transfer = None if checkpoint is None else self._transfer(checkpoint[0])
@@ -203,7 +209,14 @@ class RaSDTrainer(nnUNetTrainer):
         return open_source(choice.path), choice
 
     def _find_checkpoint(self) -> Choice:
-        return checkpoint_for(self.target, self.plans_manager.plans)
+        fold = self.fold if self.may_have_seen_cases else None
+        return checkpoint_for(self.target, self.plans_manager.plans, fold=fold)
+
+    def _refuse_seen(self, source: Source) -> None:
+        """Refuse weights that learned from cases which this training validates on."""
+        seen = seen_by(source)
+        if seen is not None and self.fold != "all":  # which holds nothing out
+            refuse_seen(seen, self.target, self.fold, self.do_split()[1])
 
     def _transfer(self, source: Source) -> TransferReport:
         """Copy what the recipe asks for. Draws nothing: under DDP the ranks have agreed on the weights before."""

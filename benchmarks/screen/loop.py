@@ -18,10 +18,10 @@ from start import started
 from tasks import TASKS, Case, Task
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from warp import warped
 
 from rasd_nnu.files import atomic_file
 from rasd_nnu.pretrain.synthesis.renew import renew
+from rasd_nnu.pretrain.synthesis.warp import warped
 
 
 def split(job: Job) -> tuple[list[Case], list[Case]]:

@@ -12,13 +12,13 @@ from network import apply, build, stages
 from recipe import Job, Start, digest
 from tasks import Task
 from torch import Tensor, nn
-from warp import warped
 
 from rasd_nnu.files import atomic_file
 from rasd_nnu.pretrain.objective import PrototypeDisentangling
 from rasd_nnu.pretrain.synthesis import SynthesisConfig, synthesize
 from rasd_nnu.pretrain.synthesis.regions import RegionsConfig, regions
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig, render_regions
+from rasd_nnu.pretrain.synthesis.warp import warped
 
 _FEATURES, _CLASSES, _RATE, _BATCH = 32, 8, 1e-3, 8
 

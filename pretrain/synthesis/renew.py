@@ -25,6 +25,10 @@ Pair = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
 _EPSILON = 1e-6
 
 
+#: nnU-Net's normalisation after which an image has mean 0 and standard deviation 1; after any other, the range of its
+#: intensities means something (a window of CT, 0 to 1) and is what a new appearance keeps.
+_STANDARDISED = "ZScoreNormalization"
+
 #: Most classes of the engine.
 MAX_CLASSES = 64
 
@@ -91,6 +95,13 @@ class RenewConfig(Settings):
         if not self.begin <= progress < self.end:
             return 0.0
         return self.share * ((self.end - progress) / (self.end - self.begin) if self.falling else 1.0)
+
+
+def adapted(config: RenewConfig, normalization: Sequence[str]) -> RenewConfig:
+    """Return the configuration with what new images keep of old ones fitted to the plan, unless it was asked for."""
+    if "keep" in config.model_fields_set or all(scheme == _STANDARDISED for scheme in normalization):
+        return config
+    return config.model_copy(update={"keep": "range"})
 
 
 def renew(

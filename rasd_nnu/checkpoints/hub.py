@@ -176,11 +176,17 @@ def push_checkpoint(checkpoint: Path, destination: str, *, private: bool = False
         Address of the commit.
 
     Raises:
-        CheckpointError: If the file is not ours, or the hub refuses.
+        CheckpointError: If the file is not ours or holds names of cases, or the hub refuses.
         SetupError: If huggingface_hub is missing.
     """
     repo = check_destination(destination)
-    card = model_card(load_checkpoint(checkpoint)["rasd"], repo)
+    meta = load_checkpoint(checkpoint)["rasd"]
+    if meta.get("seen"):
+        raise CheckpointError(
+            f"{checkpoint} learned from cases of {meta['seen']['dataset']} and holds their names and digests, expected "
+            "weights that saw no images. Pre-train what you publish without --maps."
+        )
+    card = model_card(meta, repo)
     with _hub_errors(destination) as hub:
         api = hub.HfApi()
         api.create_repo(repo, exist_ok=True, private=private)

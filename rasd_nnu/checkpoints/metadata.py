@@ -60,6 +60,21 @@ class Hardware(Open):
     processes: Count
 
 
+class Digests(Open):
+    """SHA-256 of the preprocessed and of the raw image of a case."""
+
+    content: Text | None = None
+    image: Text | None = None
+
+
+class SeenCases(Open):
+    """The cases that weights learned from."""
+
+    dataset: Text
+    fold: Count | Literal["all"]
+    cases: Annotated[dict[Text, Digests], Field(min_length=1)]
+
+
 class Metadata(Open):
     """The ``rasd`` entry of our checkpoints; what a run leaves is there unless the weights were converted."""
 
@@ -71,6 +86,9 @@ class Metadata(Open):
     spacing: Annotated[list[Positive], Field(min_length=2, max_length=3)]
     normalization: list[Text] = []
     planned_for: PlannedFor | None = None
+    maps: Literal["fields", "cases", "mixed"] | None = None
+    seen: SeenCases | None = None
+    targets: dict[Text, Count] | None = None
     recipe: RunRecipe | None = None
     synthesis: Synthesis | None = None
     objective: Objective | None = None
@@ -90,6 +108,10 @@ class Metadata(Open):
     def _complete(self) -> Self:
         if not len(self.patch_size) == len(self.spacing) == self.dims:
             raise ValueError(f"patch_size and spacing need {self.dims} axes each")
+        if (self.maps in ("cases", "mixed")) != (self.seen is not None):
+            raise ValueError(
+                f"maps is {self.maps}, but the cases that were seen are {'not ' * (self.seen is None)}named"
+            )
         optional = {"curve", "synthesis_share"}
         run = {"synthesis", "objective", "iterations", "finished", "seed", "samples_seen", "samples_different"}
         run |= {"final_losses", "seconds", "hardware", "versions"}

@@ -67,7 +67,15 @@ def summary(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if "recipe" not in meta:  # weights without a run, such as converted ones
         return rows
-    return rows + _run_rows(meta)
+    return rows + _maps_rows(meta) + _run_rows(meta)
+
+
+def _maps_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say which cases the label maps came from, if from any."""
+    if not (seen := meta.get("seen")):
+        return []
+    count = len(seen["cases"])
+    return [("label maps", f"{meta['maps']}: {count} training cases of fold {seen['fold']} of {seen['dataset']}")]
 
 
 def _run_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:

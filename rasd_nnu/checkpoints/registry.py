@@ -29,14 +29,16 @@ class Choice:
     named_by: str
 
 
-def default_path(target: NetworkTarget, arch: str = "plain") -> Path:
+def default_path(target: NetworkTarget, arch: str = "plain", fold: int | str | None = None) -> Path:
     """Return where the checkpoint of ``target`` lies unless told otherwise.
 
-    A planned network's is found again by the trainer: ``<data set>/<plans>__<configuration>.pth``.
+    A planned network's is found again by the trainer: ``<data set>/<plans>__<configuration>.pth``, with ``__fold_<F>``
+    before the suffix if it learned from the training cases of that fold.
     """
     if target.dataset is None:
         return checkpoints_folder() / "standard" / f"{arch}_{target.dims}d_{target.input_channels}ch.pth"
-    return checkpoints_folder() / target.dataset / f"{target.plans}__{target.configuration}.pth"
+    own = "" if fold is None else f"__fold_{fold}"
+    return checkpoints_folder() / target.dataset / f"{target.plans}__{target.configuration}{own}.pth"
 
 
 def pretrain_command(target: NetworkTarget, arch: str | None = None) -> str:
@@ -47,11 +49,14 @@ def pretrain_command(target: NetworkTarget, arch: str | None = None) -> str:
     return f"rasd_nnu pretrain --dataset {dataset_id(target.dataset)} -c {target.configuration}{plans} --budget 1h"
 
 
-def checkpoint_for(target: NetworkTarget, plans: Mapping[str, Any], standard: str | None = None) -> Choice:
+def checkpoint_for(
+    target: NetworkTarget, plans: Mapping[str, Any], standard: str | None = None, fold: int | str | None = None
+) -> Choice:
     """Return the checkpoint to start from.
 
     In this order: the environment variable ``RASD_CHECKPOINT``, ``checkpoint_path`` in the plans' ``pretrain_info``,
-    and the file that `rasd_nnu pretrain` makes for exactly this plan. The former two may name a file elsewhere, as
+    and the file that `rasd_nnu pretrain` makes for exactly this plan: the one that learned from the fold's own training
+    cases, where there is one, else the one without cases. The first two may name a file elsewhere, as
     ``hf://owner/name`` or ``https://...``; it is downloaded once.
 
     Args:
@@ -59,11 +64,12 @@ def checkpoint_for(target: NetworkTarget, plans: Mapping[str, Any], standard: st
         plans: Its plans.
         standard: Name of a standard architecture that stands in for the planned network: the file is then the one
             of the standard network, which no plan has a part in.
+        fold: The fold to train; None where no file of one fold may be used.
 
     Raises:
         CheckpointError: If the file does not exist; the message holds the command that makes it.
     """
-    choice = _choose(target, plans, standard)
+    choice = _choose(target, plans, standard, fold)
     if not choice.path.is_file():
         raise CheckpointError(
             f"no pre-trained checkpoint for {target.dataset}, plans {target.plans}, configuration "
@@ -74,7 +80,7 @@ def checkpoint_for(target: NetworkTarget, plans: Mapping[str, Any], standard: st
     return choice
 
 
-def _choose(target: NetworkTarget, plans: Mapping[str, Any], standard: str | None) -> Choice:
+def _choose(target: NetworkTarget, plans: Mapping[str, Any], standard: str | None, fold: int | str | None) -> Choice:
     named = os.environ.get("RASD_CHECKPOINT")
     planned = (plans.get("pretrain_info") or {}).get("checkpoint_path")
     if named:
@@ -83,6 +89,8 @@ def _choose(target: NetworkTarget, plans: Mapping[str, Any], standard: str | Non
         return Choice(local_path(planned), _named_by("pretrain_info", planned))
     if standard is not None:
         return Choice(default_path(replace(target, dataset=None), standard), "standard network")
+    if fold is not None and (own := default_path(target, fold=fold)).is_file():
+        return Choice(own, f"default folder, fold {fold}")
     return Choice(default_path(target), "default folder")
 
 

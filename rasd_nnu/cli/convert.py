@@ -10,6 +10,7 @@ import typer
 
 from rasd_nnu.cli.options import (
     ChannelsOption,
+    FoldOption,
     InflateOption,
     RequireOption,
     TransferOption,
@@ -25,6 +26,7 @@ def command(
     configuration: Annotated[str, typer.Option("-c", "--configuration", help="Configuration, such as 3d_fullres.")],
     out: Annotated[Path, typer.Option("--out", help="File to write, *.pth.")],
     plans: Annotated[str, typer.Option("-p", "--plans", help="Plans name.")] = "nnUNetPlans",
+    fold: FoldOption = None,
     require: RequireOption = None,
     transfer: TransferOption = None,
     width: WidthOption = None,
@@ -43,9 +45,9 @@ def command(
 
     target = planned_target(dataset, configuration, plans)
     options = StartOptions(transfer, require, FitOptions(width, inflate, channels))
-    report = convert(open_source(checkpoint), target, out, options)
+    report = convert(open_source(checkpoint), target, out, options, fold)
     weights = ["-pretrained_weights", str(out)]
-    next_command = shown(train(target.dataset or "", configuration, 0, plans=plans, more=weights))
+    next_command = shown(train(target.dataset or "", configuration, fold or 0, plans=plans, more=weights))
     if as_json:
         typer.echo(json.dumps({"out": str(out), "train": next_command, **report.to_dict()}, indent=2))
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rasd_nnu.cli.options import ChannelsOption, InflateOption, RequireOption, TransferOption, WidthOption
+from rasd_nnu.cli.options import ChannelsOption, FoldOption, InflateOption, RequireOption, TransferOption, WidthOption
 from rasd_nnu.errors import ConfigError, TransferError, printable
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def command(
     ] = None,
     configuration: Annotated[str | None, typer.Option("-c", "--configuration", help="With --against.")] = None,
     plans: Annotated[str | None, typer.Option("-p", "--plans", help="With --against; default nnUNetPlans.")] = None,
+    fold: FoldOption = None,
     require: RequireOption = None,
     transfer: TransferOption = None,
     width: WidthOption = None,
@@ -44,7 +45,7 @@ def command(
 
     decided = {"--transfer": transfer, "--require": require}
     allowed = {"--width": width, "--inflate": inflate, "--channels": channels}
-    for option, value in {"-c": configuration, "-p": plans, **decided, **allowed}.items():
+    for option, value in {"-c": configuration, "-p": plans, "-f": fold, **decided, **allowed}.items():
         if value is not None and against is None:
             raise ConfigError(f"{option} {value} needs --against. Add --against ID.")
     source = open_source(local_path(checkpoint))
@@ -52,7 +53,7 @@ def command(
     fit = None
     if against is not None:
         options = StartOptions(transfer, require, FitOptions(width, inflate, channels))
-        fit = _fit(source, against, configuration, plans or DEFAULT_PLANS, options)
+        fit = _fit(source, against, configuration, plans or DEFAULT_PLANS, options, fold)
     if as_json:
         typer.echo(json.dumps(content if fit is None else {**content, "against": fit}, indent=2))
     else:
@@ -64,7 +65,9 @@ def command(
         raise typer.Exit(1)
 
 
-def _fit(source: Source, dataset: str, configuration: str | None, plans: str, options: StartOptions) -> dict[str, Any]:
+def _fit(
+    source: Source, dataset: str, configuration: str | None, plans: str, options: StartOptions, fold: str | None
+) -> dict[str, Any]:
     """Return whether the checkpoint fits a plan, why not, and the transfer report."""
     from rasd_nnu.nnunet.plans import planned_target
     from rasd_nnu.workflows.inspect import fit_to
@@ -74,7 +77,7 @@ def _fit(source: Source, dataset: str, configuration: str | None, plans: str, op
     target = planned_target(dataset, configuration, plans)
     plan = {"dataset": target.dataset, "plans": target.plans, "configuration": configuration}
     try:
-        report = fit_to(source, target, options)
+        report = fit_to(source, target, options, fold)
     except TransferError as error:
         return {**plan, "fits": False, "reason": str(error), "transfer": None, "table": None}
     return {**plan, "fits": True, "reason": None, "transfer": report.to_dict(), "table": report.table()}

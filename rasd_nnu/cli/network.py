@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rasd_nnu.cli.options import parse_classes, parse_dims, parse_numbers, parse_overrides
-from rasd_nnu.errors import ConfigError
+from rasd_nnu.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from rasd_nnu.nnunet.plans import NetworkTarget
+    from rasd_nnu.pretrain.cases import CaseMaps
     from rasd_nnu.pretrain.offline import OfflineSamples
     from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
@@ -84,3 +85,25 @@ def offline_config(
         "normalization": target.normalization,
     }
     return SynthesisConfig.from_dict(asked | ({} if classes is None else {"classes": parse_classes(classes)}))
+
+
+def case_maps(
+    target: NetworkTarget, maps: str, fold: str | None, classes: str | None, changes: list[str] | None
+) -> CaseMaps | None:
+    """Return the training cases whose label maps are asked for, or None for the engine's alone."""
+    from rasd_nnu.pretrain.cases import MAPS, open_cases
+
+    if maps not in MAPS:
+        raise ConfigError(f"--maps is {maps!r}, expected {', '.join(MAPS)}.{did_you_mean(maps, MAPS)}")
+    if maps == "fields":
+        if fold is not None:
+            raise ConfigError(f"-f {fold} needs --maps cases or mixed: random fields are of no fold.")
+        return None
+    if target.dataset is None:
+        raise ConfigError(f"--maps {maps} needs the cases of a data set. Replace -d by --dataset ID -c CONFIGURATION.")
+    if fold is None:
+        raise ConfigError(f"--maps {maps} needs a fold, whose training cases it reads. Add -f 0.")
+    for option, given in (("--classes", classes), ("--set", changes)):
+        if given and maps == "cases":
+            raise ConfigError(f"{option} contradicts --maps cases: it is about random fields. Leave it out.")
+    return open_cases(target, fold, mixed=maps == "mixed")

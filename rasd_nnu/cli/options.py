@@ -28,9 +28,16 @@ ChannelsOption = Annotated[
     ),
 ]
 
+FoldOption = Annotated[
+    str | None,
+    typer.Option("-f", "--fold", help="The fold to train; needed for weights that learned from cases."),
+]
 TransferOption = Annotated[
     Literal["whole", "encoder"] | None,
-    typer.Option("--transfer", help="What to transfer; without it the encoder of ours, the whole of others."),
+    typer.Option(
+        "--transfer",
+        help="What to transfer; without it the encoder of ours, the whole of others and of those that saw cases.",
+    ),
 ]
 RequireOption = Annotated[
     float | None,

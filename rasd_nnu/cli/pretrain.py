@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rasd_nnu.cli.network import network_target, offline_config, synthesis_config
+from rasd_nnu.cli.network import case_maps, network_target, offline_config, synthesis_config
 from rasd_nnu.cli.options import parse_duration
+from rasd_nnu.errors import ConfigError
 
 if TYPE_CHECKING:
     from rasd_nnu.nnunet.plans import NetworkTarget
@@ -45,6 +46,19 @@ def command(
     ] = None,
     channels: Annotated[
         int | None, typer.Option(help="With -d: input channels; default 1.", rich_help_panel=_NETWORK)
+    ] = None,
+    maps: Annotated[
+        str,
+        typer.Option(
+            help="Label maps: fields (random), cases (training cases of --fold, deformed), mixed (half of each).",
+            rich_help_panel=_DATA,
+        ),
+    ] = "fields",
+    fold: Annotated[
+        str | None,
+        typer.Option(
+            "-f", "--fold", help="With --maps: the fold whose training cases are used.", rich_help_panel=_DATA
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option(help="default (unless told otherwise), paper or released.", rich_help_panel=_DATA)
@@ -171,6 +185,7 @@ def command(
 
     from rasd_nnu.checkpoints.hub import check_destination, push_checkpoint
     from rasd_nnu.checkpoints.registry import default_path
+    from rasd_nnu.pretrain.cases import ITERATIONS
     from rasd_nnu.pretrain.defaults import recipe_for
     from rasd_nnu.pretrain.hardware import Hardware, is_main_process
     from rasd_nnu.pretrain.keep import Keep
@@ -181,6 +196,9 @@ def command(
     target = network_target(dims, arch, dataset, configuration, plans, patch, channels)
     hardware = Hardware(device, devices, nodes, workers, compiled)
     keep = Keep(keep_every, keep_last)
+    cases = case_maps(target, maps, fold, classes, changes)
+    if cases is not None and recipe == "default" and iterations is None and budget is None:
+        iterations = ITERATIONS
     chosen = recipe_for(
         target,
         hardware,
@@ -203,9 +221,11 @@ def command(
         normalize=normalize,
         objective_implementation=objective_implementation,
     )
-    destination = out or default_path(target, arch or "plain")
+    destination = out or default_path(target, arch or "plain", None if cases is None else cases.fold.name)
     samples = None if offline is None else open_samples(offline, verify=verify)
     if push is not None:
+        if cases is not None:
+            raise ConfigError(f"--push contradicts --maps {maps}: the checkpoint names the cases. Leave one out.")
         check_destination(push)
     result = pretrain(
         target,
@@ -220,17 +240,18 @@ def command(
         resume=resume,
         offline=samples,
         keep=keep,
+        cases=cases,
         display=console_display(Console()),
     )
     if is_main_process():
-        _tell(result, target, is_default=out is None)
+        _tell(result, target, 0 if cases is None else cases.fold.name, is_default=out is None)
         if result.stopped_by == "SIGINT":
             raise typer.Exit(130)
         if push is not None and result.stopped_by is None:
             typer.echo(f"published {push_checkpoint(destination, push)}")
 
 
-def _tell(result: PretrainResult, target: NetworkTarget, *, is_default: bool) -> None:
+def _tell(result: PretrainResult, target: NetworkTarget, fold: int | str, *, is_default: bool) -> None:
     """Say how it ended and what to do next."""
     from rasd_nnu.nnunet.commands import DEFAULT_PLANS, shown, train
 
@@ -246,7 +267,7 @@ def _tell(result: PretrainResult, target: NetworkTarget, *, is_default: bool) ->
     source = {} if is_default and target.dataset else {"RASD_CHECKPOINT": str(result.checkpoint)}
     if target.dataset:
         plans, configuration = target.plans or DEFAULT_PLANS, target.configuration or ""
-        command = train(target.dataset, configuration, 0, plans=plans, trainer="RaSDTrainer")
+        command = train(target.dataset, configuration, fold, plans=plans, trainer="RaSDTrainer")
     else:
         command = ["nnUNetv2_train", "DATASET", "CONFIGURATION", "FOLD", "-tr", "RaSDTrainer"]
     typer.echo(f'next: eval "$(rasd_nnu env)" && {shown(command, source)}')

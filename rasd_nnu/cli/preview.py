@@ -8,11 +8,21 @@ from typing import Annotated
 import typer
 
 from rasd_nnu.cli.options import parse_dims, parse_numbers, parse_overrides, picture_format, refuse_existing
+from rasd_nnu.errors import ConfigError, did_you_mean
 from rasd_nnu.files import atomic_file
 
 
 def command(
     dims: Annotated[str, typer.Option("-d", "--dims", help="2d or 3d.")] = "2d",
+    dataset: Annotated[
+        str | None, typer.Option(help="Id or name of a preprocessed data set: its training patches in new appearances.")
+    ] = None,
+    configuration: Annotated[str | None, typer.Option("-c", "--configuration", help="With --dataset.")] = None,
+    plans: Annotated[str, typer.Option("-p", "--plans", help="With --dataset.")] = "nnUNetPlans",
+    fold: Annotated[str, typer.Option("-f", "--fold", help="With --dataset: whose training cases are shown.")] = "0",
+    mix: Annotated[
+        str | None, typer.Option(help="With --dataset: curve, shift or random; default one column each.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="default, paper or released.")] = "default",
     classes: Annotated[str, typer.Option(help="Class counts, one row each.")] = "4,8,16",
     shape: Annotated[str | None, typer.Option(help="Voxels, as 128,128,128; default 256^2 or 96^3.")] = None,
@@ -29,11 +39,23 @@ def command(
     explain: Annotated[bool, typer.Option(help="Print every prior with its range and unit, and stop.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
 ) -> None:
-    """Show what the network will be pre-trained on: images beside labels, with and without deformation."""
+    """Show what the network will be pre-trained on: images beside labels, with and without deformation.
+
+    With --dataset ID -c CONFIG [-f FOLD] instead training patches of that fold, beside the new appearances that
+    RaSDTrainer_mix gives such patches; labels are drawn as contours.
+    """
     from rasd_nnu.pretrain.preview import explain as explain_config
     from rasd_nnu.pretrain.preview import picture_sheet, write_nifti
     from rasd_nnu.pretrain.synthesis import SynthesisConfig
 
+    if dataset is not None:
+        path = out or Path(f"rasd_preview_{dataset}_{configuration}.png")
+        refuse_existing(path, overwrite)
+        _of_cases(dataset, configuration, plans, fold, mix, samples, seed, path)
+        return
+    for option, value in (("-c", configuration), ("--mix", mix)):
+        if value is not None:
+            raise ConfigError(f"{option} {value} needs --dataset. Add --dataset ID.")
     axes = parse_dims(dims)
     counts = parse_numbers(classes, "--classes")
     config = SynthesisConfig.preset(
@@ -58,4 +80,26 @@ def command(
     refuse_existing(path, overwrite)
     with atomic_file(path) as file:
         picture_sheet(config, counts, samples, seed).savefig(file, dpi=110, format=ending)
+    typer.echo(f"wrote {path}")
+
+
+def _of_cases(
+    dataset: str, configuration: str | None, plans: str, fold: str, mix: str | None, samples: int, seed: int, path: Path
+) -> None:
+    """Write the sheet of a fold's training patches."""
+    from rasd_nnu.nnunet.plans import planned_target
+    from rasd_nnu.pretrain.cases import open_cases
+    from rasd_nnu.pretrain.cases.preview import MIXES, renewed_sheet
+
+    if configuration is None:
+        raise ConfigError("--dataset needs a configuration. Add -c 3d_fullres or -c 2d.")
+    kinds = tuple(kind for kind in MIXES if mix in (None, kind))
+    if not kinds:
+        raise ConfigError(f"--mix is {mix!r}, expected {', '.join(MIXES)}.{did_you_mean(str(mix), MIXES)}")
+    ending = picture_format(path)
+    cases = open_cases(planned_target(dataset, configuration, plans), fold)
+    for note in cases.notes:
+        typer.echo(f"warning: {note}", err=True)
+    with atomic_file(path) as file:
+        renewed_sheet(cases, kinds, samples, seed).savefig(file, dpi=110, format=ending)
     typer.echo(f"wrote {path}")

@@ -15,16 +15,20 @@ from rasd_nnu.nnunet.plans import NetworkTarget
 FEATURE_CHANNELS = 32
 
 
-def build_network(target: NetworkTarget, feature_channels: int = FEATURE_CHANNELS) -> nn.Module:
+def build_network(
+    target: NetworkTarget, feature_channels: int = FEATURE_CHANNELS, *, deep_supervision: bool = False
+) -> nn.Module:
     """Build the network of ``target`` with a feature head in place of the segmentation head.
 
     Args:
         target: The described network.
         feature_channels: Channels of the output.
+        deep_supervision: Whether heads at lower resolutions learn, too, where the network has such.
 
     Returns:
-        A module that maps ``(B, input_channels, *patch_size)`` to ``(B, feature_channels, *patch_size)``.
-        Deep-supervision heads, which get no gradient here, are frozen: several processes would wait for it.
+        A module that maps ``(B, input_channels, *patch_size)`` to ``(B, feature_channels, *patch_size)``, with deep
+        supervision to a list of these, the finest first. Without, the heads at lower resolutions, which get no
+        gradient, are frozen: several processes would wait for it.
 
     Raises:
         PlansError: If its constructor refuses the described arguments.
@@ -40,7 +44,9 @@ def build_network(target: NetworkTarget, feature_channels: int = FEATURE_CHANNEL
             target.input_channels,
             feature_channels,
             allow_init=True,
-            deep_supervision=False if _has_deep_supervision(name) else None,  # None: the argument is left out
+            deep_supervision=deep_supervision
+            if _has_deep_supervision(name)
+            else None,  # None: the argument is left out
         )
     except UserError:
         raise
@@ -50,7 +56,7 @@ def build_network(target: NetworkTarget, feature_channels: int = FEATURE_CHANNEL
             "arguments in the plans."
         ) from error
     heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
-    if heads is not None:
+    if heads is not None and not deep_supervision:
         for head in heads[:-1]:
             head.requires_grad_(False)
     return network

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
-from rasd_nnu.errors import PlansError, did_you_mean
-from rasd_nnu.nnunet.env import NNUNET_FOLDERS, nnunet_folder
+from rasd_nnu.errors import DatasetError, PlansError, did_you_mean
+from rasd_nnu.nnunet.env import NNUNET_FOLDERS, nnunet_folder, nnunet_folder_if_set
 
 
 def dataset_id(name: str) -> int:
@@ -46,3 +47,20 @@ def dataset_name(dataset: str | int) -> str:
         f"(found: {', '.join(known) or 'none'}).{did_you_mean(text[:80], known)} "
         "Prepare one with `rasd_nnu tasks prepare` or convert your own to nnU-Net's raw format."
     )
+
+
+def patients_of(dataset: str, cases: list[str]) -> dict[str, str]:
+    """Return case -> patient from the raw data set's ``cases.csv``; without it, each case is a patient of its own."""
+    raw = nnunet_folder_if_set("nnUNet_raw")
+    file = None if raw is None else raw / dataset / "cases.csv"
+    if file is None or not file.is_file():
+        return {case: case for case in cases}
+    with file.open(newline="", encoding="utf-8") as table:
+        groups = {row["case"]: row["group"] for row in csv.DictReader(table)}
+    missing = [case for case in cases if case not in groups]
+    if missing:
+        raise DatasetError(
+            f"{file} has no row for {missing[0]!r} and {len(missing) - 1} more training cases. Add them, or remove the "
+            "file if every case is a patient of its own."
+        )
+    return groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class NetworkTarget:
         dataset: Full name of the data set that the network was planned for, or None.
         plans: Plans name, or None.
         configuration: Configuration, or None.
+        labels: Name -> value of the labels that the segmentation heads' channels stand for, in their order; empty for
+            a standard network, and where the channels are regions.
 
     Raises:
         PlansError: If the description names anything else, or a size or name is impossible.
@@ -53,6 +55,7 @@ class NetworkTarget:
     dataset: str | None = None
     plans: str | None = None
     configuration: str | None = None
+    labels: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "architecture", checked_architecture(self.architecture))
@@ -154,6 +157,7 @@ def target_from_plans(plans: dict[str, Any], dataset_json: dict[str, Any], confi
         dataset=plans["dataset_name"],
         plans=plans["plans_name"],
         configuration=configuration,
+        labels=_head_labels(dataset_json["labels"]),
     )
 
 
@@ -169,6 +173,15 @@ def _require_scheme(scheme: str) -> None:
             f"the plans name the normalisation scheme {scheme!r}, which nnU-Net does not have; expected one such as "
             "ZScoreNormalization or CTNormalization. Correct normalization_schemes."
         )
+
+
+def _head_labels(labels: dict[str, Any]) -> dict[str, int]:
+    """Return the labels of the segmentation heads' channels; what is to be ignored has none."""
+    values = {name: value for name, value in labels.items() if name != "ignore"}
+    if any(isinstance(value, list | tuple) and len(value) > 1 for value in values.values()):
+        return {}
+    plain = {name: int(value[0] if isinstance(value, list | tuple) else value) for name, value in values.items()}
+    return dict(sorted(plain.items(), key=lambda item: item[1]))
 
 
 def planned_target(dataset: str | int, configuration: str, plans: str = DEFAULT_PLANS) -> NetworkTarget:

@@ -14,6 +14,9 @@ from rasd_nnu.transfer.rules import Adaptation, fit
 from rasd_nnu.transfer.stages import NameMap
 from rasd_nnu.transfer.tensors import DistinctTensor, Part, distinct_tensors
 
+#: Modules whose tensors have a row for each output channel; other heads are mixed up with what comes before them.
+_HEADS_BY_ROW = frozenset({"seg_layers", "out"})
+
 NOTHING = "nothing in the checkpoint corresponds to it"
 
 
@@ -41,6 +44,7 @@ def plan_transfer(
     names: NameMap | None = None,
     how: Adaptation | None = None,
     only: Part | None = None,
+    heads: bool = False,
 ) -> list[Step]:
     """Decide for each distinct tensor of ``network`` where its values come from; nothing is changed yet.
 
@@ -51,11 +55,15 @@ def plan_transfer(
             adapted. None carries only tensors of the same name and shape.
         how: What may be adapted beyond the default.
         only: Carry this part alone; None carries all but the segmentation heads.
+        heads: Carry the segmentation heads, too: the checkpoint's first output channels are the network's.
 
     Returns:
         One step per distinct tensor.
     """
-    steps = [_step(weights, tensor, names, how) for tensor in distinct_tensors(network.state_dict())]
+    steps = [
+        _head_step(weights, tensor) if heads and tensor.part == "head" else _step(weights, tensor, names, how)
+        for tensor in distinct_tensors(network.state_dict())
+    ]
     return steps if only is None else [_left_out(step, only) for step in steps]
 
 
@@ -94,6 +102,17 @@ def _step(
     return step("adapted" if fitted.rules else "copied", fitted.value, "; ".join(fitted.rules))
 
 
+def _head_step(weights: Mapping[str, torch.Tensor], target: DistinctTensor) -> Step:
+    """Take the first rows of a segmentation head that learned the same labels."""
+    name, shape = target.names[0], tuple(target.tensor.shape)
+    value = next((weights[n] for n in target.names if n in weights), None)
+    by_row = bool(_HEADS_BY_ROW & set(name.split(".")))
+    if value is None or not by_row or value.shape[1:] != shape[1:] or len(value) < shape[0]:
+        return Step(target, TensorEntry(name, "head", shape, "left", None, "the head has no row for each label"), None)
+    reason = f"the first {shape[0]} of {len(value)} rows, which learned the same labels"
+    return Step(target, TensorEntry(name, "head", shape, "adapted", name, reason), value[: shape[0]])
+
+
 @torch.no_grad()
 def apply_plan(steps: list[Step]) -> None:
     """Copy the planned values in place, so that optimisers and wrappers keep their parameters."""
@@ -111,6 +130,7 @@ def transfer_weights(
     names: NameMap | None = None,
     how: Adaptation | None = None,
     only: Part | None = None,
+    heads: bool = False,
 ) -> TransferReport:
     """Carry ``weights`` into ``network`` in place.
 
@@ -124,6 +144,7 @@ def transfer_weights(
         names: As for `plan_transfer`.
         how: As for `plan_transfer`.
         only: As for `plan_transfer`; the share of this part then counts.
+        heads: As for `plan_transfer`.
 
     Returns:
         The report.
@@ -131,7 +152,7 @@ def transfer_weights(
     Raises:
         TransferError: If less than ``required`` fits; the network is then unchanged.
     """
-    steps = plan_transfer(weights, unwrap(network), names, how, only)
+    steps = plan_transfer(weights, unwrap(network), names, how, only, heads)
     report = TransferReport(tuple(step.entry for step in steps))
     report.require(required, part or only)
     apply_plan(steps)

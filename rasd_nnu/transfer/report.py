@@ -45,7 +45,7 @@ class TensorEntry:
 class TransferReport:
     """Per tensor and in sum, how much of a network came from a checkpoint.
 
-    Shares are of everything but the segmentation heads, which are never carried.
+    Shares are of everything but the segmentation heads, which are carried only where they learned the same labels.
 
     Args:
         entries: One per distinct tensor of the target.

@@ -19,7 +19,7 @@ from rasd_nnu.transfer.tensors import Part
 #: Least share of the encoder's parameters that a checkpoint made for another network has to cover.
 REQUIRED_OF_OTHERS = 0.7
 
-#: What is transferred: all but the segmentation heads, or the encoder alone.
+#: What is transferred: all but the segmentation heads (those too if they are the plan's own), or the encoder alone.
 Transfer = Literal["whole", "encoder"]
 
 
@@ -28,26 +28,28 @@ class StartOptions:
     """What a person may decide about a start.
 
     Args:
-        transfer: ``whole`` (all but the segmentation heads) or ``encoder``; None for what `part_to_transfer` says.
+        transfer: ``whole`` or ``encoder``; None for what `part_to_transfer` says.
         require: Least share of the parameters that must fit; None for all of a checkpoint that was made for exactly
             this network, and `REQUIRED_OF_OTHERS` of the encoder of another.
         fit: What may be adapted beyond the rules that keep the function.
+        heads: Whether segmentation heads that learned the plan's own labels are transferred with the whole.
     """
 
     transfer: Transfer | None = None
     require: float | None = None
     fit: FitOptions = FitOptions()  # noqa: RUF009  (frozen)
+    heads: bool = True
 
 
 def part_to_transfer(source: Source, asked: Transfer | None = None) -> Part | None:
     """Return the part of a checkpoint to transfer, or None for all but the segmentation heads.
 
-    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain`, of which no loss was shown
-    after 1000 iterations, while with their decoder one was (docs/reference/few_shot.md); all of others, whose decoders
-    were trained to segment.
+    Unless asked for ``whole`` or ``encoder``: the encoder of those of `rasd_nnu pretrain` that saw no cases, of which
+    no loss was shown after 1000 iterations, while with their decoder one was (docs/reference/few_shot.md); all of
+    others, whose decoders were trained to segment.
     """
     if asked is None:
-        asked = "encoder" if source.meta else "whole"
+        asked = "encoder" if source.meta and not source.meta.get("seen") else "whole"
     return "encoder" if asked == "encoder" else None
 
 
@@ -59,7 +61,8 @@ def start(
 ) -> TransferReport:
     """Transfer a checkpoint into the planned network.
 
-    One of ours or of nnU-Net that was made for exactly this network has to cover all of it, segmentation heads apart.
+    One of ours or of nnU-Net that was made for exactly this network has to cover all of it, segmentation heads apart;
+    heads that learned exactly the plan's labels, from the cases of a fold, are transferred too.
     Another is adapted by the rules and has to cover `REQUIRED_OF_OTHERS` of the encoder. One that lies where
     `rasd_nnu pretrain` puts the checkpoint of this very plan but is of another network was made for earlier plans, and
     is refused.
@@ -81,13 +84,25 @@ def start(
         return transfer_weights(source.weights, network, required=other, part="encoder", only=only)
     same = target.same_network(theirs.architecture, theirs.input_channels)
     if same and fit == FitOptions() and not source.of_others:
-        return transfer_weights(source.weights, network, required=exact, only=only)
-    outdated = not same and source.path.resolve() == default_path(target).resolve()
+        heads = options.heads and only is None and _same_targets(source, target)
+        return transfer_weights(source.weights, network, required=exact, only=only, heads=heads)
+    outdated = not same and _is_of_the_plan(source, target)
     inflated = fit.inflate is not None and (theirs.dims, target.dims) == (2, 3)
     if outdated or (theirs.dims != target.dims and not inflated):
         raise _refusal(source, theirs, target, overwrite=outdated)
     names, how = name_map(theirs, target), adaptation(theirs, target, fit, source.channel_names)
     return transfer_weights(source.weights, network, required=other, part="encoder", names=names, how=how, only=only)
+
+
+def _same_targets(source: Source, target: NetworkTarget) -> bool:
+    """Tell whether the first channels of the checkpoint's heads stand for exactly the plan's labels."""
+    return bool(target.labels) and source.meta.get("targets") == target.labels
+
+
+def _is_of_the_plan(source: Source, target: NetworkTarget) -> bool:
+    """Tell whether a checkpoint lies where that of this plan, or of a fold of it, does."""
+    path, usual = source.path.resolve(), default_path(target).resolve()
+    return path.parent == usual.parent and path.stem.partition("__fold_")[0] == usual.stem
 
 
 def _refusal(source: Source, theirs: NetworkTarget, target: NetworkTarget, *, overwrite: bool) -> TransferError:

@@ -14,12 +14,16 @@ from typing import Any
 from rasd_nnu.checkpoints.file import atomic_save
 from rasd_nnu.checkpoints.metadata import check_entries
 from rasd_nnu.checkpoints.read import read_content, state_dict
+from rasd_nnu.checkpoints.seen import parse_seen, refuse_seen
 from rasd_nnu.checkpoints.weights import check_weights
 from rasd_nnu.errors import CheckpointError, ConfigError, PlansError
 from rasd_nnu.files import write_text
+from rasd_nnu.nnunet.env import nnunet_folder_if_set
 from rasd_nnu.nnunet.names import plain_fold, plain_name
-from rasd_nnu.nnunet.plans import read_pair, target_from_plans
+from rasd_nnu.nnunet.plans import NetworkTarget, read_pair, target_from_plans
+from rasd_nnu.nnunet.preprocessed import Preprocessed, fold_name
 from rasd_nnu.nnunet.results import Training
+from rasd_nnu.reading import read_json_object
 
 STOCK_TRAINER = "nnUNetTrainer"
 
@@ -79,13 +83,16 @@ def export_model(
         CheckpointError: If a fold has no such checkpoint, or it is damaged, not finite or of another configuration.
         PlansError: If the plans are not of nnU-Net's form, name anything but networks, or nnU-Net's own trainer cannot
             build the network.
+        TransferError: If a fold started from weights that learned from cases which it holds out.
     """
     plans, dataset_json = read_pair(model / "plans.json", model / "dataset.json")
     # Where the weights came from is a path on this machine.
     plans.pop("pretrain_info", None)
     files = _fold_files(model, folds, checkpoint)
     trainer, configuration = _identity(files)
-    target_from_plans(plans, dataset_json, configuration)  # refuses what a receiver must not be given
+    target = target_from_plans(plans, dataset_json, configuration)  # refuses what a receiver must not be given
+    for fold, file in files.items():
+        _refuse_leak(file.with_name("transfer_report.json"), fold, target)
     chosen = STOCK_TRAINER if stock else trainer
     folder = Training(out, plans["dataset_name"], chosen, plans["plans_name"], configuration).folder
     _check_target(folder, model, overwrite=overwrite)
@@ -164,6 +171,19 @@ def _identity(files: dict[str, Path]) -> tuple[str, str]:
         raise CheckpointError(f"the folds are of different runs: {sorted(found)}. Choose with -f.")
     trainer, configuration = found.pop()
     return trainer, configuration
+
+
+def _refuse_leak(report: Path, fold: str, target: NetworkTarget) -> None:
+    """Check once more what the trainer checked at its start, as splits may have changed since; where the data are."""
+    home = nnunet_folder_if_set("nnUNet_preprocessed")
+    if not report.is_file() or home is None or not (home / str(target.dataset)).is_dir():
+        return
+    start = read_json_object(report, CheckpointError).get("checkpoint") or {}
+    entry = (start.get("rasd") or {}).get("seen")
+    if entry is None:
+        return
+    held_out = Preprocessed(target).fold(fold_name(fold)).validation
+    refuse_seen(parse_seen(report, entry), target, fold, held_out)
 
 
 def _prediction_part(file: Path, trainer: str, plans: dict[str, Any]) -> dict[str, Any]:

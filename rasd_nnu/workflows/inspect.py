@@ -10,6 +10,7 @@ import torch
 
 from rasd_nnu.checkpoints.file import resume_path, safe_load
 from rasd_nnu.checkpoints.read import Source
+from rasd_nnu.checkpoints.seen import refuse_seen_in_fold
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
@@ -46,6 +47,7 @@ def fit_to(
     source: Source,
     target: NetworkTarget,
     options: StartOptions = StartOptions(),  # noqa: B008  (frozen)
+    fold: str | None = None,
 ) -> TransferReport:
     """Tell how the weights fit a planned network, by the rules that the trainer goes by; nothing is kept.
 
@@ -53,10 +55,12 @@ def fit_to(
         source: The checkpoint.
         target: The planned network.
         options: What of it is transferred, and how.
+        fold: The fold to train; needed for weights that learned from cases.
 
     Raises:
         TransferError: If the trainer would refuse them.
     """
+    refuse_seen_in_fold(source, target, fold)
     return start(source, target, build_network(target), options)
 
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from rasd_nnu.cli.main import app
 from rasd_nnu.errors import ConfigError
+from tests.helpers import NAME, tiny_dataset
 
 SMALL = ["--shape", "32,40", "--samples", "1"]
 
@@ -59,3 +60,19 @@ def test_bad_input_is_refused(arguments, message, tmp_path):
     result = preview(*arguments, "--out", str(tmp_path / "sheet.png"))
     assert isinstance(result.exception, ConfigError) and message in str(result.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_training_patches_beside_their_new_appearances(tmp_path, monkeypatch):
+    tiny_dataset(tmp_path, monkeypatch, preprocess=("3d_fullres",))
+    out = tmp_path / "cases.png"
+    arguments = ["--dataset", NAME, "-c", "3d_fullres", "--samples", "1", "--out", str(out)]
+    assert preview(*arguments).exit_code == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    for more, message in (
+        (["-f", "9"], "there is no fold 9"),
+        (["--mix", "curves"], "Did you mean 'curve'"),
+    ):
+        refused = preview(*arguments, "--overwrite", *more)
+        assert isinstance(refused.exception, ConfigError) and message in str(refused.exception)
+    refused = preview("--mix", "curve")
+    assert isinstance(refused.exception, ConfigError) and "needs --dataset" in str(refused.exception)

@@ -9,8 +9,8 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.nnunet.trainer_names import parse_name
-from rasd_nnu.pretrain.synthesis.renew import RenewConfig
-from rasd_nnu.trainers.mixing import Mixer, adapted, label_maps
+from rasd_nnu.pretrain.synthesis.renew import RenewConfig, adapted
+from rasd_nnu.trainers.mixing import Mixer, label_maps
 from rasd_nnu.trainers.options import recipe_for
 from tests.helpers import TinyDataset
 from tests.trainers.helpers import make_trainer, weights_of

@@ -46,6 +46,13 @@ def _of_nnunet(path: Path, tiny: TinyDataset) -> None:
     torch.save({"network_weights": weights, "init_args": init, "trainer_name": "nnUNetTrainer"}, path)
 
 
+def _of_cases(path: Path, tiny: TinyDataset) -> None:
+    target = planned_target(NAME, CONFIGURATION)
+    seen = {"dataset": NAME, "fold": 0, "cases": {"case_0": {"content": None, "image": None}}}
+    details = {"seed": 1, "maps": "cases", "seen": seen, "targets": target.labels}
+    atomic_save(checkpoint_content(build_network(target, len(target.labels) + 32), target, details), path)
+
+
 def _state_dict(path: Path, tiny: TinyDataset) -> None:
     torch.save(build_network(_target(channels=2)).state_dict(), path)
 
@@ -56,6 +63,7 @@ SOURCES: dict[str, Callable[[Path, TinyDataset], None]] = {
     "narrower": lambda path, tiny: _ours(path, _target(features=(2, 4, 8))),
     "2D, two channels": lambda path, tiny: _ours(path, _target(2, channels=2)),
     "of nnU-Net": _of_nnunet,
+    "of cases": _of_cases,
     "state dict": _state_dict,
 }
 OPTIONS: list[dict[str, str]] = [
@@ -108,7 +116,7 @@ def test_all_three_agree(
     SOURCES[source](path, tiny)
     monkeypatch.setenv("RASD_CHECKPOINT", str(path))
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    plan = ["-c", CONFIGURATION, *words, "--json"]
+    plan = ["-c", CONFIGURATION, "-f", "0", *words, "--json"]
 
     trained = _by_trainer(tiny, monkeypatch, options)
     _, inspected = _run(["inspect", str(path), "--against", NAME, *plan], capsys)

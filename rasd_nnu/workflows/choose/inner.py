@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 
 import numpy as np
 
 from rasd_nnu.errors import DatasetError
-from rasd_nnu.nnunet.env import nnunet_folder
 
 
 @dataclass(frozen=True)
@@ -17,22 +15,6 @@ class InnerFold:
 
     train: tuple[str, ...]
     test: tuple[str, ...]
-
-
-def patients_of(dataset: str, cases: list[str]) -> dict[str, str]:
-    """Return case -> patient from the raw data set's ``cases.csv``; without it, each case is a patient of its own."""
-    file = nnunet_folder("nnUNet_raw") / dataset / "cases.csv"
-    if not file.is_file():
-        return {case: case for case in cases}
-    with file.open(newline="", encoding="utf-8") as table:
-        groups = {row["case"]: row["group"] for row in csv.DictReader(table)}
-    missing = [case for case in cases if case not in groups]
-    if missing:
-        raise DatasetError(
-            f"{file} has no row for {missing[0]!r} and {len(missing) - 1} more training cases. Add them, or remove the "
-            "file if every case is a patient of its own."
-        )
-    return groups
 
 
 def inner_folds(patients: dict[str, str], cases: list[str], count: int, seed: int = 0) -> list[InnerFold]:

@@ -14,6 +14,7 @@ from rasd_nnu.checkpoints.registry import checkpoint_for
 from rasd_nnu.errors import CheckpointError, ConfigError, DatasetError, PlansError, did_you_mean
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.commands import shown, train
+from rasd_nnu.nnunet.datasets import patients_of
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
 from rasd_nnu.nnunet.trainer_names import TrainerName
@@ -21,7 +22,7 @@ from rasd_nnu.pretrain.synthesis.renew import RenewConfig
 from rasd_nnu.reading import read_json, read_json_object
 from rasd_nnu.trainers.choice import ArmChoice, choice_path, write_choice
 from rasd_nnu.workflows.choose.decide import BASELINE, ArmScore, decide, score_arms
-from rasd_nnu.workflows.choose.inner import InnerFold, inner_folds, patients_of
+from rasd_nnu.workflows.choose.inner import InnerFold, inner_folds
 from rasd_nnu.workflows.choose.screen import EPOCHS, Candidate, Plan, labels_in, screen, training_cases
 
 #: From the mildest mixing to the strongest, then the start, then both.

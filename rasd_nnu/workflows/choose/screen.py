@@ -92,6 +92,7 @@ def screen(plan: Plan, candidate: Candidate, fold: InnerFold, iterations: int, s
         trainer = plan.trainer(name)
         trainer.do_split = lambda: (list(fold.train), list(fold.test))
         trainer.disable_checkpointing = True
+        trainer.may_have_seen_cases = False  # those of the inner test are training cases of the outer fold
         trainer.num_val_iterations_per_epoch = 1
         trainer.run_training()
         trained = time.perf_counter()
