@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,13 +152,20 @@ class Preprocessed:
         return _digest(np.asarray(images, np.float32))
 
     def _raw_files(self, case: str) -> list[str]:
-        from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
+        """Return the files of a case's channels; none where one is missing.
 
+        nnU-Net's own function for this starts processes, which is not safe where threads run.
+        """
         raw = nnunet_folder_if_set("nnUNet_raw")
-        if raw is None or not (raw / self.dataset / "dataset.json").is_file():
+        if raw is None or case not in self._known:
             return []
-        files = get_filenames_of_train_images_and_targets(str(raw / self.dataset)).get(case, {}).get("images", [])
-        return list(files) if all(Path(file).is_file() for file in files) else []
+        home = raw / self.dataset
+        if (listed := self.dataset_json.get("dataset")) is not None:
+            files = [home / os.path.expandvars(file) for file in listed.get(case, {}).get("images", [])]
+        else:
+            ending, channels = self.dataset_json["file_ending"], len(self.dataset_json["channel_names"])
+            files = [home / "imagesTr" / f"{case}_{channel:04d}{ending}" for channel in range(channels)]
+        return [str(file) for file in files] if all(file.is_file() for file in files) else []
 
 
 def _digest(values: np.ndarray) -> str:
