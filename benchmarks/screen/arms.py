@@ -21,6 +21,7 @@ ARMS = {
             for kind in ("curve", "convolution", "shift", "random")
             for when, schedule in (("late", _LATE), ("early", _EARLY), ("always", _ALWAYS))
         ),
+        Arm("shift_both_always", mix=RenewConfig(kind="shift", alike=0.5, **_ALWAYS)),
         Arm("shift_first", mix=RenewConfig(kind="shift", **_FIRST)),
         Arm("random_first", mix=RenewConfig(kind="random", **_FIRST)),
         Arm("shift_mild_late", mix=RenewConfig(kind="shift", **_LATE, spread=(0.0, 0.4), contrast=(0.8, 1.2))),

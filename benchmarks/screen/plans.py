@@ -42,20 +42,17 @@ def _mix() -> list[Job]:
     return [
         *_on(CHOOSING, _FIRST, (0,), _SHORT),
         *_on(CHOOSING, starts, (0,), _SHORT),
-        *_on(CHOOSING, ("scratch",), (0,), total),
-        *_on(CHOOSING, ("cases_300_shift_late",), (0,), _SHORT),
-        *(
-            job
-            for seed in (1, 2, 3)
-            for job in _on(CHOOSING, ("cases_300_shift_late",), (seed,), _SHORT)
-            + _on(CHOOSING, ("scratch",), (seed,), total)
-        ),
-        *(
-            job
-            for seed in (0, 1)
-            for job in _on(CONFIRMING, ("cases_300_shift_late",), (seed,), _SHORT)
-            + _on(CONFIRMING, ("scratch",), (seed,), total)
-        ),
+        *_on(CHOOSING, ("scratch",), (0, 1), total),
+        *_on(CHOOSING, ("shift_both_always", "shift_always"), (0,), total),
+        *_on(CHOOSING, ("shift_both_always",), (1,), total),
+        *_on(CHOOSING, ("curve_always",), (0,), total),
+        *_on(CONFIRMING, ("scratch", "shift_both_always"), (0,), total),
+        *_on(CHOOSING, ("scratch", "shift_both_always"), (0,), _SHORT, inner=0),
+        *_on(CHOOSING, ("scratch", "shift_both_always"), (0,), _SHORT, inner=1),
+        *_on(CONFIRMING, ("scratch", "shift_both_always"), (1,), total),
+        *_on(CHOOSING, ("shift_always", "curve_always"), (1,), total),
+        *_on(CHOOSING, ("cases_300_shift_late",), (0, 1, 2), _SHORT),
+        *_on(CHOOSING, ("scratch", "shift_always"), (2,), total),
         *_on(CHOOSING, ("cases_300_shift_late",), (0,), _PLATEAU),
         *_on(CHOOSING, ("scratch",), (0,), replace(_PLATEAU, steps=1500)),
         *_on(CHOOSING, ("scratch", "shift_late"), (0, 1), _PLATEAU),
@@ -69,7 +66,12 @@ def _mix() -> list[Job]:
     ]
 
 
-PLANS: dict[str, Callable[[], list[Job]]] = {"smoke": _smoke, "recipe": _recipe, "mix": _mix}
+def _across() -> list[Job]:
+    """Trained on one source, tested on another."""
+    return _on(("covid_ct_across",), ("scratch", "curve_always", "shift_both_always"), (0, 1), _SHORT)
+
+
+PLANS: dict[str, Callable[[], list[Job]]] = {"smoke": _smoke, "recipe": _recipe, "mix": _mix, "across": _across}
 
 
 def jobs(plan: str) -> list[Job]:
