@@ -1,4 +1,4 @@
-"""Write docs/evidence/few_labels.md and its figures from the committed records of the screen.
+"""Write docs/evidence/few_labels.md and log.md, and their figure, from the committed records of the screen.
 
 python benchmarks/screen/analyse.py [--results DIR]
 """
@@ -19,11 +19,12 @@ from differences import Difference, Record, corrected, is_scratch, of_task, over
 from figures import draw_curves
 from run import RESULTS
 from store import Store
-from tasks import CHOOSING, CONFIRMING
+from tasks import ACROSS, CHOOSING, CONFIRMING
 
 from rasd_nnu.files import write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "few_labels.md"
+LOG = PAGE.with_name("log.md")
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 _SEEDS_OF_POWER = (4, 8)
 
@@ -123,6 +124,48 @@ def power(records: Sequence[Record]) -> list[str]:
     return lines
 
 
+def inner_folds(records: Sequence[Record]) -> list[str]:
+    """Return, for each task, seed and arm, the difference on inner folds beside that on the test patients."""
+    lines = ["| task | seed | arm | steps | inner folds | test patients | same sign |", "|---|---|---|---|---|---|---|"]
+    inside: dict[tuple[str, int, str, int], list[float]] = defaultdict(list)
+    for arm, baseline in pairs([r for r in records if r["inner"] is not None]):
+        key = arm["task"], arm["seed"], arm["name"], arm["recipe"]["steps"]
+        inside[key].append(value(arm, "dice") - value(baseline, "dice"))
+    outside: dict[tuple[str, int, str], list[float]] = defaultdict(list)
+    for arm, baseline in pairs([r for r in records if r["inner"] is None]):
+        outside[arm["task"], arm["seed"], arm["name"]].append(value(arm, "dice") - value(baseline, "dice"))
+    for (task, seed, name, steps), values in sorted(inside.items()):
+        tested = outside.get((task, seed, name))
+        if len(values) == 2 and tested:
+            found, true = float(np.mean(values)), float(np.mean(tested))
+            same = "yes" if found * true > 0 else "no"
+            lines.append(f"| {task} | {seed} | {name} | {steps} | {found:+.1f} | {true:+.1f} | {same} |")
+    return lines
+
+
+def log(records: Sequence[Record]) -> list[str]:
+    """Return a line for each arm, its length and the side of the split, with intervals over tasks."""
+    lines = ["| arm | tasks | patients | steps | at home | under shift | pairs |", "|---|---|---|---|---|---|---|"]
+    outer = [r for r in records if r["inner"] is None]
+    for side, tasks in (("choosing", CHOOSING), ("confirming", CONFIRMING), ("across", ACROSS)):
+        groups: dict[tuple[str, Group], list[tuple[Record, Record]]] = defaultdict(list)
+        for arm, baseline in pairs([r for r in outer if r["task"] in tasks]):
+            groups[arm["name"], _group(arm)].append((arm, baseline))
+        for (name, (labelled, steps, _)), own in sorted(groups.items()):
+            home, away = (
+                of_task([float(np.mean(v)) for v in _by_task(own, measure).values()]) for measure in ("dice", "shifts")
+            )
+            told = f"{name} | {home.seeds} {side} | {labelled} | {steps} | {_number(home)} | {_number(away)}"
+            lines.append(f"| {told} | {len(own)} |")
+    return lines
+
+
+def _fill(page: Path, lines: Sequence[str]) -> None:
+    """Replace what is between the markers of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    write_text(page, "\n".join([before + BEGIN, "", *lines, "", END + rest.partition(END)[2]]))
+
+
 def main() -> None:
     """Write the page from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,11 +174,13 @@ def main() -> None:
     arguments = parser.parse_args()
     records = Store(arguments.results).records()
     lines = [*tables(records, CHOOSING, "Choosing tasks"), *tables(records, CONFIRMING, "Confirming tasks")]
+    lines += tables(records, ACROSS, "Another source")
+    lines += ["### Inner folds", "", *inner_folds(records), ""]
     lines += ["### Scratch", "", *baselines(records), "", "### What can be seen", "", *power(records), ""]
     figure = arguments.page.with_name("few_labels_curves.png")
     draw_curves(records, figure)
-    before, _, rest = arguments.page.read_text().partition(BEGIN)
-    write_text(arguments.page, "\n".join([before + BEGIN, "", *lines, END + rest.partition(END)[2]]))
+    _fill(arguments.page, lines)
+    _fill(arguments.page.with_name(LOG.name), log(records))
 
 
 if __name__ == "__main__":

@@ -83,9 +83,9 @@ def value(record: Record, measure: str) -> float:
 
 
 def of_task(values: Sequence[float]) -> Difference:
-    """Return the mean of paired differences of one task over its seeds, with a t interval."""
+    """Return the mean of paired differences of one task over its seeds, with a t interval from three on."""
     n, mean = len(values), float(np.mean(values))
-    if n < 2:
+    if n < 3:
         return Difference(mean, math.nan, math.nan, math.nan, n)
     error = float(np.std(values, ddof=1)) / math.sqrt(n)
     return _with_interval(mean, error, n - 1, n)

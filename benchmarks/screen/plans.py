@@ -46,10 +46,11 @@ def _mix() -> list[Job]:
         *_on(CHOOSING, ("shift_both_always", "shift_always"), (0,), total),
         *_on(CHOOSING, ("shift_both_always",), (1,), total),
         *_on(CHOOSING, ("curve_always",), (0,), total),
-        *_on(CONFIRMING, ("scratch", "shift_both_always"), (0,), total),
+        *_on(CONFIRMING[2:], ("scratch", "shift_both_always"), (0,), total),
+        *_on(CONFIRMING[1:2], ("scratch", "shift_both_always"), (0,), total),
+        *_on(CONFIRMING[2:], ("scratch", "shift_both_always"), (1,), total),
         *_on(CHOOSING, ("scratch", "shift_both_always"), (0,), _SHORT, inner=0),
         *_on(CHOOSING, ("scratch", "shift_both_always"), (0,), _SHORT, inner=1),
-        *_on(CONFIRMING, ("scratch", "shift_both_always"), (1,), total),
         *_on(CHOOSING, ("shift_always", "curve_always"), (1,), total),
         *_on(CHOOSING, ("cases_300_shift_late",), (0, 1, 2), _SHORT),
         *_on(CHOOSING, ("scratch", "shift_always"), (2,), total),
@@ -67,8 +68,14 @@ def _mix() -> list[Job]:
 
 
 def _across() -> list[Job]:
-    """Trained on one source, tested on another."""
-    return _on(("covid_ct_across",), ("scratch", "curve_always", "shift_both_always"), (0, 1), _SHORT)
+    """Trained on one source, tested on another; and the first confirming task."""
+    arms = ("scratch", "shift_both_always")
+    return [
+        *_on(("covid_ct_across",), ("scratch", "curve_always", "shift_both_always"), (0,), _SHORT),
+        *_on(CONFIRMING[:1], arms, (0,), replace(_SHORT, steps=700)),
+        *_on(("covid_ct_across",), arms, (1, 2), _SHORT),
+        *_on(CONFIRMING[:1], arms, (1,), replace(_SHORT, steps=700)),
+    ]
 
 
 PLANS: dict[str, Callable[[], list[Job]]] = {"smoke": _smoke, "recipe": _recipe, "mix": _mix, "across": _across}

@@ -160,10 +160,10 @@ def _hippocampus_3d(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def _hippocampus_2d(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Eight sagittal slices with foreground of each volume."""
+    """Eight sagittal slices of each volume, from the inner two thirds of those with foreground."""
     for patient, image, label in _volumes(data):
         seen = np.flatnonzero(label.any((1, 2)))
-        for index in seen[np.linspace(0, len(seen) - 1, 8).round().astype(int)]:
+        for index in seen[np.linspace((len(seen) - 1) / 6, 5 * (len(seen) - 1) / 6, 8).round().astype(int)]:
             yield patient, image[index][None], label[index]
 
 

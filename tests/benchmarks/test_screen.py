@@ -212,12 +212,14 @@ def test_intervals_and_power(screen: Any) -> None:
 
 def test_the_page_is_made_of_the_records(screen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page, store = tmp_path / "few_labels.md", screen.store.Store(tmp_path / "records")
-    page.write_text("before\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nafter\n")
+    (tmp_path / "log.md").write_text("<!-- tables: begin -->\n<!-- tables: end -->\n")
+    page.write_text("before\n<!-- tables: begin -->\nstale\n<!-- tables: end -->\nafter\n")
     for seed in range(2):
         for arm, dice in (("scratch", 0.5), ("curve_late", 0.52 + 0.02 * seed)):
             store.add(_record(screen, _job(screen, arm, seed=seed), dice))
     monkeypatch.setattr(sys, "argv", ["analyse", "--results", str(store.folder), "--page", str(page)])
     screen.analyse.main()
     text = page.read_text()
-    assert "| curve_late | +3.0 [" in text and "old" not in text and text.endswith("after\n")
+    assert "| curve_late | +3.0 | +3.0 [" in text and "stale" not in text and text.endswith("after\n")
+    assert "| curve_late | 1 choosing | 3 | 2 | +3.0 | +3.0 | 2 |" in (tmp_path / "log.md").read_text()
     assert (tmp_path / "few_labels_curves.png").stat().st_size > 1000
