@@ -51,7 +51,7 @@ def test_explain_prints_every_prior_with_its_unit():
         (["--shape", "8,8"], "shape"),
         (["--preset", "papr"], "Did you mean 'paper'"),
         (["--set", "blur.sigma"], "expected group.key=value"),
-        (["--set", "blur.sigma=[0,"], "expected YAML"),
+        (["--set", "blur.sigma=[0,"], "is not valid YAML"),
         (["--set", "blur.sgma=[0,1,vox]"], "Did you mean 'sigma'"),
         (["--classes", "4,100"], "classes from 2 to 64"),
     ],

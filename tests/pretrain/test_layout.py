@@ -10,7 +10,7 @@ from torch import nn
 
 from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.errors import ConfigError
-from rasd_nnu.pretrain import run as run_module
+from rasd_nnu.pretrain import assemble
 from rasd_nnu.pretrain.hardware import Hardware, memory_format
 from tests.pretrain.loop_parts import history, start, stop_at, tiny_recipe
 
@@ -26,7 +26,7 @@ def test_channels_last_where_it_was_measured_to_pay() -> None:
 def test_channels_last_learns_the_same_and_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny_recipe(iterations=8, clip=1.0, ema=0.9)
     start(tmp_path / "plain.pth", recipe=recipe)
-    monkeypatch.setattr(run_module, "memory_format", lambda *_: torch.channels_last_3d)
+    monkeypatch.setattr(assemble, "memory_format", lambda *_: torch.channels_last_3d)
     start(tmp_path / "whole.pth", recipe=recipe)
     torch.testing.assert_close(history(tmp_path / "plain.pth"), history(tmp_path / "whole.pth"), rtol=1e-2, atol=1e-2)
     start(tmp_path / "part.pth", recipe=recipe, display=stop_at(3))

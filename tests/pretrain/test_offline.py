@@ -206,8 +206,8 @@ def test_damage_found_while_training_ends_it_in_one_line(folder: Path, tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is damaged .JSONDecodeError"),
-        ("[]", "is damaged .TypeError"),
+        ("{", "is not valid JSON"),
+        ("[]", "holds a list, expected a JSON object"),
         ('{"format_version": 2}', "has format version 2, expected 1"),
         ('{"format_version": 1}', "is damaged .KeyError"),
     ],
