@@ -18,7 +18,7 @@ from rasd_nnu.compare.pairing import listing
 from rasd_nnu.compare.result import FORMAT_VERSION, Comparison, Kind, strict
 from rasd_nnu.compare.scoring import NanRule
 from rasd_nnu.compare.statistics import Request
-from rasd_nnu.compare.verdict import ALPHA, format_p
+from rasd_nnu.compare.verdict import ALPHA, about_collapse, format_p
 from rasd_nnu.errors import CompareError
 from rasd_nnu.stats import AcrossDatasets, FriedmanNemenyi, across_datasets, friedman_nemenyi, holm
 
@@ -140,7 +140,8 @@ class Study:
         if self.across:
             return " ".join(found.sentence for found in self.across)
         if len(self.entries) == 1:
-            return self.entries[0].comparison.verdict
+            only = self.entries[0].comparison
+            return " ".join(filter(None, (only.verdict, about_collapse(only))))
         clear = [entry for entry in self.entries if entry.p_holm < ALPHA]
         better = sum(entry.comparison.overall.favour > 0 for entry in clear)
         return (
