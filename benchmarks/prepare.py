@@ -119,6 +119,8 @@ def main() -> None:
         source, raw, ending, workers = json.loads(options.child)
         run_prepare(source, raw, ending, int(workers))
         return
+    if options.volumes < 5:
+        parser.error("--volumes must be at least 5, one a fold")
     results: dict[str, Any] = {"machine": describe_machine("cpu")}
     for ending in (".nii.gz", ".mhd"):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
