@@ -77,7 +77,7 @@ def _data_set(topology: Topology) -> Iterator[str]:
     """Write the fingerprint of a data set without images where nnU-Net's planner looks for it."""
     name = "Dataset900_Topology"
     description = {
-        "channel_names": dict(enumerate(topology.channels)),
+        "channel_names": {str(i): name for i, name in enumerate(topology.channels)},
         "labels": {"background": 0, "a": 1, "b": 2},
         "numTraining": 100,
         "file_ending": ".nii.gz",
@@ -109,7 +109,10 @@ def planned(topology: Topology, kind: str) -> dict[str, NetworkTarget]:
         with mock.patch.object(planning.shutil, "copy"):
             plans = planner.plan_experiment()
     plans["dataset_name"] = name
-    dataset = {"channel_names": dict(enumerate(topology.channels)), "labels": {"background": 0, "a": 1, "b": 2}}
+    dataset = {
+        "channel_names": {str(i): name for i, name in enumerate(topology.channels)},
+        "labels": {"background": 0, "a": 1, "b": 2},
+    }
     found = [c for c in ("2d", "3d_fullres") if c in plans["configurations"]]
     return {c: narrow(target_from_plans(json.loads(json.dumps(plans, default=_plain)), dataset, c)) for c in found}
 
@@ -172,7 +175,7 @@ def targets(kind: str) -> dict[str, NetworkTarget]:
             if kind == "swin-unetr":
                 patch = (64,) * target.dims  # the network is the same for every patch
                 swin = narrow(standard_target(target.dims, kind, channels=target.input_channels, patch_size=patch))
-                target = replace(target, architecture=swin.architecture)
+                target = replace(target, architecture=swin.architecture, patch_size=patch)
             rows[f"{topology.title}, {configuration}"] = target
     return rows
 

@@ -13,7 +13,7 @@ from rasd_nnu.errors import PlansError, first_problem
 #: Most weights of a network; nnU-Net's largest have 0.2 billion.
 MAX_WEIGHTS = 4_000_000_000
 
-Stages = Annotated[int, Field(strict=True, ge=2, le=16)]
+Stages = Annotated[int, Field(strict=True, ge=1, le=16)]
 Features = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Depth = Annotated[int, Field(strict=True, ge=1, le=64)]
 Axis = Annotated[int, Field(strict=True, ge=1, le=64)]

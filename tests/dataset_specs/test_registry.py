@@ -34,7 +34,8 @@ def test_unknown_task_names_the_nearest() -> None:
 def test_clashing_specs_are_refused(
     files: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = next(registry._yaml_files(registry.importlib.resources.files("rasd_nnu.dataset_specs"))).read_text()
+    packaged = registry._yaml_files(registry.importlib.resources.files("rasd_nnu.dataset_specs"))
+    text = next(file for file in packaged if file.name == "msd04_hippocampus.yaml").read_text()
     for name, key in files.items():
         (tmp_path / name).write_text(text.replace("key: msd04_hippocampus", f"key: {key}"))
     monkeypatch.setattr(registry, "_packaged", tuple)

@@ -76,7 +76,7 @@ def test_wrong_value_is_one_clear_line(fields: dict[str, Any], name: str, value:
 
 @pytest.mark.parametrize("text", ["key: [", "- 1", "", "!!python/object/apply:os.getcwd []"])
 def test_what_is_no_mapping_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^x\.yaml (is not YAML|must be a YAML mapping)"):
+    with pytest.raises(ConfigError, match=r"^x\.yaml (is not valid YAML|must be a YAML mapping)"):
         parse_spec(text, "x.yaml")
 
 

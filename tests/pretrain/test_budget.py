@@ -83,7 +83,7 @@ def test_defaults_depend_on_network_and_machine(monkeypatch: pytest.MonkeyPatch)
 def test_python_needs_the_network_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RASD_CHECKPOINTS", str(tmp_path))
     target = replace(tiny_target(), dataset="Dataset901_Tiny", plans="nnUNetPlans", configuration="3d_fullres")
-    monkeypatch.setattr("rasd_nnu.pretrain.loop.recipe_for", lambda *_: tiny_recipe(iterations=2))
+    monkeypatch.setattr("rasd_nnu.pretrain.loop.recipe_for", lambda *_, **__: tiny_recipe(iterations=2))
     result = pretrain(target, hardware=CPU)
     assert result.checkpoint == tmp_path / "Dataset901_Tiny" / "nnUNetPlans__3d_fullres.pth"
     assert load_checkpoint(result.checkpoint)["rasd"]["synthesis"]["classes"] == 8

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ def test_names() -> None:
 
 
 def _trained(tiny: TinyDataset, name: str) -> Any:
+    """Train from the beginning, over what an earlier call left."""
+    shutil.rmtree(tiny.results, ignore_errors=True)
     trainer = make_trainer(tiny, name)
     trainer.run_training()
     return trainer
@@ -124,6 +127,7 @@ def test_a_resumed_run_goes_on_as_an_uninterrupted_one(tiny: TinyDataset, monkey
     monkeypatch.setenv("RASD_MIX", "{kind: shift, share: 1, begin: 0}")
     name = "RaSDTrainer_scratch_mix_2epochs_2iters_seed1"
     whole = weights_of(_trained(tiny, name))
+    shutil.rmtree(tiny.results)
     stopped = make_trainer(tiny, name)
     monkeypatch.setattr(stopped, "on_epoch_end", lambda: _stop(stopped))
     with pytest.raises(KeyboardInterrupt):
