@@ -177,8 +177,8 @@ def predicted_pairs(summary: Path) -> list[Pair]:
         for file, what in ((prediction, "prediction"), (reference, "reference")):
             if not file.is_file():
                 raise CompareError(
-                    f"the {what} of case {case_name(str(reference))!r} is needed, but {file}, which {summary} names, does "
-                    "not exist. Predict again, or compare without --metrics."
+                    f"the {what} of case {case_name(str(reference))!r} is needed, but {file}, which {summary} names, "
+                    "does not exist. Predict again, or compare without --metrics."
                 )
         labels = tuple(label for label in entry["metrics"] if label != "0")
         pairs.append(Pair(case_name(str(reference)), str(prediction), str(reference), labels))
