@@ -81,17 +81,17 @@ def case_name(file: str) -> str:
 
 def _read_entries(path: Path) -> list[Any]:
     what = "is not a summary.json of nnU-Net"
-    mend = "Give the file in a fold's validation folder, or one by nnUNetv2_evaluate_folder."
+    fix = "Give the file in a fold's validation folder, or one by nnUNetv2_evaluate_folder."
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # a ValueError: not text at all
-        raise CompareError(f"cannot read {path}: {error}. {mend}") from None
+        raise CompareError(f"cannot read {path}: {error}. {fix}") from None
     if not text.strip():
-        raise CompareError(f"{path} {what}: it is empty. {mend}")
-    content = parse_json(text, str(path), CompareError, mend)
+        raise CompareError(f"{path} {what}: it is empty. {fix}")
+    content = parse_json(text, str(path), CompareError, fix)
     entries = content.get("metric_per_case") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise CompareError(f"{path} {what}: it has no list 'metric_per_case'. {mend}")
+        raise CompareError(f"{path} {what}: it has no list 'metric_per_case'. {fix}")
     if not entries:
         raise CompareError(
             f"{path} has no cases: 'metric_per_case' is empty; expected at least 2. Was anything predicted?"

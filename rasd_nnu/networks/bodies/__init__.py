@@ -32,4 +32,4 @@ def __getattr__(name: str) -> Any:
 def require_monai(network: str) -> None:
     """Raise `SetupError` unless MONAI is installed, which ``network`` comes from."""
     if importlib.util.find_spec("monai") is None:
-        raise SetupError(f"{network} needs MONAI, which is not installed. Mend it with: pip install 'rasd-nnu[monai]'")
+        raise SetupError(f"{network} needs MONAI, which is not installed. Fix it with: pip install 'rasd-nnu[monai]'")
