@@ -53,8 +53,8 @@ class CaseBatches(Batches):
         numbers = np.random.default_rng([self.seed, index])
         generator = torch.Generator().manual_seed(int(numbers.integers(2**63 - 1)))
         spacing, patch = self.cases.target.spacing, self.cases.target.patch_size
-        cut = (torch.from_numpy(array).to(self.device) for array in self._patches.draw(numbers))
-        image, targets = deformed(*cut, patch, spacing, generator)
+        image, label = (torch.from_numpy(array).to(self.device) for array in self._patches.draw(numbers))
+        image, targets = deformed(image, label, patch, spacing, generator)
         maps = targets.clamp(min=0)
         parts = regions(image[None], maps[None], self._appearance.regions, generator, spacing) % MAX_CLASSES
         new = render_regions(image[None], parts, self._appearance, generator, spacing=spacing)
