@@ -64,11 +64,20 @@ class ClassificationRecipe:
 
 
 def augmentation(size: tuple[int, ...], mirror: tuple[int, ...]) -> Any:
-    """Return nnU-Net's training transforms with a mild rotation."""
+    """Return nnU-Net's training transforms with a mild rotation.
+
+    Its blur measures which of two ways is faster and takes that one; here it takes one way, so that results do not depend
+    on how busy the machine is.
+    """
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     angle = 15 / 180 * math.pi
-    return nnUNetTrainer.get_training_transforms(np.array(size), (-angle, angle), None, mirror, False)
+    transforms = nnUNetTrainer.get_training_transforms(np.array(size), (-angle, angle), None, mirror, False)
+    for transform in transforms.transforms:
+        inner = getattr(transform, "transform", transform)
+        if hasattr(inner, "benchmark"):
+            inner.benchmark = False
+    return transforms
 
 
 def train(
