@@ -66,8 +66,8 @@ class ClassificationRecipe:
 def augmentation(size: tuple[int, ...], mirror: tuple[int, ...]) -> Any:
     """Return nnU-Net's training transforms with a mild rotation.
 
-    Its blur measures which of two ways is faster and takes that one; here it takes one way, so that results do not depend
-    on how busy the machine is.
+    Its blur measures which of two ways is faster and takes that one; here it takes one way, so that results do not
+    depend on how busy the machine is.
     """
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
