@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import pydoc
+from collections.abc import Iterator
 
 from torch import nn
 
@@ -13,6 +15,24 @@ from rasd_nnu.nnunet.plans import NetworkTarget
 #: Channels of the dense features that the objective works on: 32 in the paper's Swin UNETR, and the width of
 #: nnU-Net's last decoder stage.
 FEATURE_CHANNELS = 32
+
+
+@contextlib.contextmanager
+def constructing(name: str) -> Iterator[None]:
+    """Turn whatever the constructor of a network raises, which may be of any package, into one line.
+
+    Raises:
+        PlansError: Instead.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise PlansError(
+            f"{name} cannot be built as described ({type(error).__name__}: {str(error)[:200]}). Correct the network's "
+            "arguments in the plans."
+        ) from error
 
 
 def build_network(
@@ -36,7 +56,7 @@ def build_network(
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
     name = target.architecture["network_class_name"]
-    try:
+    with constructing(name):
         network: nn.Module = get_network_from_plans(
             name,
             target.architecture["arch_kwargs"],
@@ -44,17 +64,9 @@ def build_network(
             target.input_channels,
             feature_channels,
             allow_init=True,
-            deep_supervision=deep_supervision
-            if _has_deep_supervision(name)
-            else None,  # None: the argument is left out
+            # None: the argument is left out
+            deep_supervision=deep_supervision if _has_deep_supervision(name) else None,
         )
-    except UserError:
-        raise
-    except Exception as error:  # anything, from constructors of other packages
-        raise PlansError(
-            f"{name} cannot be built as described ({type(error).__name__}: {str(error)[:200]}). Correct the network's "
-            "arguments in the plans."
-        ) from error
     heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
     if heads is not None and not deep_supervision:
         for head in heads[:-1]:

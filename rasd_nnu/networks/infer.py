@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from rasd_nnu.errors import PlansError
 from rasd_nnu.nnunet.plans import NetworkTarget
 
 _UNET = "dynamic_network_architectures.architectures.unet."
@@ -32,11 +33,15 @@ def describe_weights(weights: Mapping[str, torch.Tensor]) -> NetworkTarget | Non
         weights: State dict with the names of nnU-Net's U-Nets or of MONAI's SwinUNETR.
 
     Returns:
-        The description, or None for other networks.
-
-    Raises:
-        PlansError: If the shapes are those of no network.
+        The description, or None for other networks, and for parts that no network can be built of.
     """
+    try:
+        return _describe(weights)
+    except PlansError:
+        return None
+
+
+def _describe(weights: Mapping[str, torch.Tensor]) -> NetworkTarget | None:
     if "swinViT.patch_embed.proj.weight" in weights:
         return _describe_swin(weights)
     for name, (pattern, depth) in _KINDS.items():

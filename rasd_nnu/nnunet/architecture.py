@@ -126,6 +126,8 @@ def _is_within(name: str, packages: tuple[str, ...]) -> bool:
 def _check_operators(kwargs: Mapping[str, Any], imports: list[str]) -> None:
     """Check what is to be imported, and the keyword arguments ``<operator>_kwargs`` that it is called with."""
     anything = tuple(module for modules in OPERATORS.values() for module in modules)
+    if len(set(imports)) < len(imports):
+        raise PlansError("_kw_requires_import of the network's description names an argument twice.")
     for key in imports:
         if key not in kwargs:
             raise PlansError(f"_kw_requires_import names {key[:80]!r}, which is not among the network's arguments.")

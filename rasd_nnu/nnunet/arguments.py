@@ -124,12 +124,13 @@ def _is_unet(network: str) -> bool:
     return network.startswith(_DNA) and network.rpartition(".")[2] in _UNETS
 
 
-def check_patch(architecture: Mapping[str, Any], patch: Sequence[int]) -> None:
+def check_patch(architecture: Mapping[str, Any], patch: Sequence[int], *, divisible: bool = True) -> None:
     """Check that a described network takes a patch, as it would fail on the first batch otherwise.
 
     Args:
         architecture: A checked description.
         patch: Patch in voxels.
+        divisible: Whether the network is to work on this very patch; else only the dimensions have to agree.
 
     Raises:
         PlansError: If it has other dimensions, or cannot be divided as often as the network does.
@@ -150,7 +151,7 @@ def check_patch(architecture: Mapping[str, Any], patch: Sequence[int]) -> None:
         dims, divisors = 3, list(kwargs["patch_embed_size"])
     if len(patch) != dims:
         raise PlansError(f"the patch {list(patch)} has {len(patch)} axes, but the network has {dims} dimensions.")
-    if any(n % divisor for n, divisor in zip(patch, divisors, strict=True)):
+    if divisible and any(n % divisor for n, divisor in zip(patch, divisors, strict=True)):
         raise PlansError(f"the patch is {list(patch)}, expected multiples of {divisors} for this network.")
 
 

@@ -65,7 +65,7 @@ class NetworkTarget:
             raise PlansError(f"patch {self.patch_size} and spacing {self.spacing} need two or three axes each.")
         for n in self.patch_size:
             _check_size("the patch's axis", n, _MAX_AXIS)
-        check_patch(self.architecture, self.patch_size)
+        check_patch(self.architecture, self.patch_size, divisible=False)
         if not all(0 < s < math.inf for s in self.spacing):
             raise PlansError(f"the spacing is {self.spacing}, expected millimetres above 0.")
         for what in ("dataset", "plans", "configuration"):
@@ -146,7 +146,7 @@ def target_from_plans(plans: dict[str, Any], dataset_json: dict[str, Any], confi
         _require_scheme(scheme)
     resolved = manager.get_configuration(configuration)
     patch = tuple(int(n) for n in resolved.patch_size)
-    return NetworkTarget(
+    target = NetworkTarget(
         architecture=resolved.configuration["architecture"],
         input_channels=int(determine_num_input_channels(manager, resolved, dataset_json)),
         patch_size=patch,
@@ -159,6 +159,8 @@ def target_from_plans(plans: dict[str, Any], dataset_json: dict[str, Any], confi
         configuration=configuration,
         labels=_head_labels(dataset_json["labels"]),
     )
+    check_patch(target.architecture, patch)
+    return target
 
 
 @functools.cache

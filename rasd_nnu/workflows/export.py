@@ -18,6 +18,7 @@ from rasd_nnu.checkpoints.seen import parse_seen, refuse_seen
 from rasd_nnu.checkpoints.weights import check_weights
 from rasd_nnu.errors import CheckpointError, ConfigError, PlansError
 from rasd_nnu.files import write_text
+from rasd_nnu.networks.build import constructing
 from rasd_nnu.nnunet.env import nnunet_folder_if_set
 from rasd_nnu.nnunet.names import plain_fold, plain_name
 from rasd_nnu.nnunet.plans import NetworkTarget, read_pair, target_from_plans
@@ -224,13 +225,14 @@ def _prove(
             f"the plans of {file} ask for {resolved.network_arch_class_name}, which is in this package only. "
             "Export without --stock-trainer; the receiver then needs rasd-nnu."
         )
-    network = nnUNetTrainer.build_network_architecture(
-        manager,
-        resolved,
-        determine_num_input_channels(manager, resolved, dataset_json),
-        manager.get_label_manager(dataset_json).num_segmentation_heads,
-        enable_deep_supervision=False,
-    )
+    with constructing(resolved.network_arch_class_name):
+        network = nnUNetTrainer.build_network_architecture(
+            manager,
+            resolved,
+            determine_num_input_channels(manager, resolved, dataset_json),
+            manager.get_label_manager(dataset_json).num_segmentation_heads,
+            enable_deep_supervision=False,
+        )
     try:
         network.load_state_dict(content["network_weights"])
     except RuntimeError:

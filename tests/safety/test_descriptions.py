@@ -92,6 +92,8 @@ def test_what_is_not_to_be_imported_is_refused() -> None:
     description = architecture(3)
     with pytest.raises(PlansError, match="lacks 'nonlin'"):
         checked_architecture({**description, "_kw_requires_import": ["conv_op", "norm_op"]})
+    with pytest.raises(PlansError, match="twice"):
+        checked_architecture({**description, "_kw_requires_import": [*description["_kw_requires_import"], "nonlin"]})
     with pytest.raises(PlansError, match="'evil'"):
         checked_architecture({**description, "_kw_requires_import": [*description["_kw_requires_import"], "evil"]})
 

@@ -40,6 +40,7 @@ def test_plans_without_an_entry(data: TinyDataset, key: str) -> None:
         ("spacing", [1.0, 0.0, 1.0]),
         ("spacing", [1.0, 1.0]),
         ("patch_size", [16, 16]),
+        ("patch_size", [16, 18, 16]),
         ("patch_size", [16, 16, 10**12]),
         ("patch_size", "16"),
         ("patch_size", [16, -16, 16]),
