@@ -16,7 +16,7 @@ from rasd_nnu.checkpoints.read import Source, open_source
 from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
 from rasd_nnu.checkpoints.seen import refuse_seen, seen_by
 from rasd_nnu.errors import ConfigError, TransferError, UserError
-from rasd_nnu.files import write_text
+from rasd_nnu.files import explained, write_text
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from rasd_nnu.nnunet.results import FINAL_CHECKPOINT
 from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
@@ -168,6 +168,8 @@ class RaSDTrainer(nnUNetTrainer):
                 self._start()
             except UserError as error:
                 self._refuse(error)
+            except OSError as error:
+                self._refuse(explained(error))
         super().on_train_start()
 
     def _refuse_finished(self) -> None:

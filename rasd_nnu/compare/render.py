@@ -130,7 +130,7 @@ def _primary_rows(result: PairedStatistics) -> list[tuple[str, str]]:
         if result.smallest_p >= ALPHA:
             smallest += f": cannot reach {ALPHA} with n = {result.n_units}"
         return [
-            ("p, studentised sign-flip", format_p(result.p)),
+            ("p, skewness-corrected sign-flip", format_p(result.p)),
             (f"p, plain permutation ({how})", format_p(result.test.p_signflip)),
             ("smallest p that n can reach", smallest),
         ]

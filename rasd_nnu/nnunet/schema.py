@@ -116,7 +116,7 @@ class Plans(Open):
 class DatasetJson(Open):
     """``dataset.json`` of a data set."""
 
-    labels: Annotated[dict[str, Label | list[Label]], Field(min_length=1)]
+    labels: Annotated[dict[str, Label | Annotated[list[Label], Field(min_length=1)]], Field(min_length=1)]
     channel_names: Annotated[dict[str, str], Field(min_length=1, max_length=1024)] = {}
     modality: Annotated[dict[str, str], Field(min_length=1, max_length=1024)] = {}
     file_ending: Annotated[str, Field(pattern=r"^\.[\w.]{1,20}$")] = ""

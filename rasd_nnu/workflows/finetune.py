@@ -17,6 +17,7 @@ import torch
 from rasd_nnu.checkpoints.arms import arm_source
 from rasd_nnu.checkpoints.read import Source, open_source
 from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
+from rasd_nnu.checkpoints.seen import refuse_seen, seen_by
 from rasd_nnu.errors import ConfigError, DatasetError, PlansError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.env import nnunet_folder
@@ -112,7 +113,8 @@ def finetune_classifier(
     network, planned = build_classifier(
         target, len(data.questions.outputs), settings.recipe.dropout, settings.recipe.seed
     )
-    report = _start(settings.arm, target, content, planned, folder)
+    held_out = [case.name for case in (*validation, *data.test_cases())]
+    report = _start(settings, target, content, planned, folder, held_out)
     images = _images(target, content, configuration, [*training, *validation])
     device = torch.device(settings.device)
     train(
@@ -181,13 +183,21 @@ def _inner(cases: Sequence[Case], seed: int) -> list[Case]:
 
 
 def _start(
-    arm: str, target: NetworkTarget, plans: dict[str, Any], planned: torch.nn.Module, folder: Path
+    settings: FinetuneSettings,
+    target: NetworkTarget,
+    plans: dict[str, Any],
+    planned: torch.nn.Module,
+    folder: Path,
+    held_out: Sequence[str],
 ) -> TransferReport | None:
-    """Transfer the encoder's weights of the arm, and write the report."""
+    """Transfer the encoder's weights of the arm, unless they learned from held-out cases, and write the report."""
+    arm = settings.arm
     if arm == "scratch":
         write_text(folder / "transfer_report.json", json.dumps({"arm": arm, "checkpoint": None, "transfer": None}))
         return None
     source, choice = _source(arm, target, plans)
+    if (seen := seen_by(source)) is not None:
+        refuse_seen(seen, target, settings.fold, held_out)
     report = start(source, target, planned, StartOptions(transfer="encoder"))
     content = {
         "arm": arm,

@@ -114,6 +114,7 @@ def test_the_older_format_of_plans(data: TinyDataset) -> None:
     [
         {"labels": None},
         {"labels": {}},
+        {"labels": {"background": 0, "a": []}},
         {"labels": {"a": 1}},
         {"labels": {"background": 0, "a": "1"}},
         {"labels": {"background": [0], "a": 1}},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
 import random
@@ -112,6 +113,17 @@ def test_missing_checkpoint_names_the_command(tiny: TinyDataset, capsys: pytest.
     line = _refused(make_trainer(tiny, "RaSDTrainer_1epochs"), capsys)
     assert line.startswith("error: no pre-trained checkpoint for Dataset901_Tiny, plans nnUNetPlans")
     assert "`rasd_nnu pretrain --dataset 901 -c 3d_fullres --budget 1h`" in line
+
+
+def test_a_full_disk_at_the_start_is_one_line(
+    tiny: TinyDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("rasd_nnu.trainers.trainer.write_text", full)
+    line = _refused(make_trainer(tiny, "RaSDTrainer_scratch_1epochs"), capsys)
+    assert "transfer_report.json: No space left on device" in line
 
 
 class _Pickled:

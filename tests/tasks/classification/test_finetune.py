@@ -140,6 +140,20 @@ def test_an_image_that_went_bad_is_named(data: TinyDataset, capsys: pytest.Captu
     _fails(data, f"cannot read the preprocessed case '{_names(data)[1]}'", capsys, "--arm", "scratch")
 
 
+def test_weights_that_learned_from_a_held_out_case_are_refused(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_checkpoint(data)
+    path = next((data.root / "checkpoints").rglob("*.pth"))
+    content = torch.load(path, weights_only=True)
+    digests = {"content": "0" * 64, "image": None}
+    cases = {_names(data)[3]: digests}
+    content["rasd"]["maps"] = "cases"
+    content["rasd"]["seen"] = {"dataset": data.name, "fold": 0, "cases": cases}
+    torch.save(content, path)
+    _fails(data, f"learned from '{_names(data)[3]}'", capsys)
+
+
 def test_images_are_padded_or_resized_to_one_size() -> None:
     small, large = torch.ones(1, 4, 6), torch.ones(1, 16, 8)
     padded = fixed_size(small, (8, 8))
