@@ -63,9 +63,9 @@ def summary(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("input channels", str(meta["input_channels"])),
         ("patch", _times(meta["patch_size"])),
         ("spacing (mm)", _times(meta["spacing"])),
-        ("normalisation", ", ".join(meta.get("normalization", ())) or "none"),
+        ("normalisation", ", ".join(meta.get("normalization") or ()) or "none"),
     ]
-    if "recipe" not in meta:  # weights without a run, such as converted ones
+    if meta.get("recipe") is None:  # weights without a run, such as converted ones
         return rows
     return rows + _maps_rows(meta) + _run_rows(meta)
 

@@ -99,7 +99,7 @@ def _history(report: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _has_history(report: Mapping[str, Any]) -> bool:
-    return "synthesis" in _history(report)
+    return _history(report).get("synthesis") is not None
 
 
 def _pretraining(arm: str, report: Mapping[str, Any]) -> Pretraining:
@@ -113,18 +113,26 @@ def _pretraining(arm: str, report: Mapping[str, Any]) -> Pretraining:
         if curve.get(name)
     ]
     accuracy = [Line("accuracy", "a", *_thinned(steps, curve["accuracy"]))] if curve.get("accuracy") else []
-    share = meta.get("synthesis_share")
-    seconds = meta.get("seconds")
-    sentence = (
-        f"Synthetic images and their label maps, made on the fly: {meta.get('iterations', '?')} iterations on "
-        f"{meta.get('samples_different', '?')} different samples"
+    sentence = _pretraining_sentence(meta)
+    return Pretraining(arm, sentence, losses, accuracy, _samples(meta["synthesis"]))
+
+
+def _pretraining_sentence(meta: Mapping[str, Any]) -> str:
+    """Say what the checkpoint learned from, and whether real images were among it."""
+    share, seconds, seen = meta.get("synthesis_share"), meta.get("seconds"), meta.get("seen")
+    source = "Synthetic images and their label maps, made on the fly"
+    if seen:
+        source = (
+            f"Label maps of {len(seen['cases'])} training cases of fold {seen['fold']} of {seen['dataset']}"
+            + (", and synthetic ones," if meta.get("maps") == "mixed" else ",")
+            + " in random appearance"
+        )
+    return (
+        f"{source}: {meta.get('iterations', '?')} iterations on {meta.get('samples_different', '?')} different samples"
         + (f" in {seconds:.0f} s" if isinstance(seconds, int | float) else "")
         + (f"; synthesis took {share:.0%} of a step" if isinstance(share, int | float) else "")
-        + ". No real image was seen."
+        + (". None of these cases may be among those that are judged." if seen else ". No real image was seen.")
     )
-    if (meta.get("recipe") or {}).get("maps") not in (None, "synthetic"):
-        sentence = sentence.replace(" No real image was seen.", "")
-    return Pretraining(arm, sentence, losses, accuracy, _samples(meta["synthesis"]))
 
 
 def _thinned(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:

@@ -10,7 +10,7 @@ import torch
 
 from rasd_nnu.checkpoints.arms import read_arms, registry_path
 from rasd_nnu.checkpoints.file import atomic_save, load_checkpoint, resume_path
-from rasd_nnu.checkpoints.model_card import model_card
+from rasd_nnu.checkpoints.model_card import model_card, summary
 from rasd_nnu.checkpoints.read import open_source
 from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.cli.main import main
@@ -244,6 +244,12 @@ def test_a_registry_of_another_shape(data: TinyDataset, arms: Any) -> None:
     write_json(registry_path(), {"format_version": 1, "arms": arms})
     with pytest.raises(ConfigError, match=r"arms\.json is damaged"):
         read_arms()
+
+
+def test_entries_that_are_none_count_as_missing(data: TinyDataset) -> None:
+    meta = content_of(target_of(data))["rasd"]
+    without = {key: value for key, value in meta.items() if key != "normalization"} | {"recipe": None}
+    assert dict(summary(without))["normalisation"] == "none"
 
 
 def test_metadata_do_not_reach_the_model_card_as_html(data: TinyDataset) -> None:
