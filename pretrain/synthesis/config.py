@@ -53,7 +53,7 @@ class SynthesisConfig(Frozen):
 
     Args:
         name: Name of the preset that the priors come from.
-        shape: Image size in voxels, two axes of at least 32 or three of at least 4 (an anisotropic patch is
+        shape: Image size in voxels, two axes of at least 16 or three of at least 4 (an anisotropic patch is
             thin along its coarse axis); 1024 at most.
         spacing: Voxel spacing in mm; structures are isotropic in mm.
         classes: Number of classes, or the range that it is drawn from for each sample; 2 to 64.
@@ -100,8 +100,10 @@ class SynthesisConfig(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if len(self.shape) not in (2, 3) or (len(self.shape) == 2 and min(self.shape) < 32):
-            raise ValueError("expected a shape of two axes of at least 32, or three of at least 4")
+        if len(self.shape) not in (2, 3) or (len(self.shape) == 2 and min(self.shape) < 16):
+            raise ValueError(
+                f"expected a shape of two axes of at least 16, or three of at least 4, got {list(self.shape)}"
+            )
         if len(self.spacing) != len(self.shape):
             raise ValueError(f"expected a spacing an axis, {len(self.shape)} values")
         low, high = self.class_range

@@ -32,7 +32,9 @@ def one_line(model: type[BaseModel], error: ValidationError, *prefix: str) -> st
     path = [part for part in first["loc"] if isinstance(part, str)]
     key = ".".join([*prefix, *path]) or model.__name__
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg'].removeprefix('Value error, ').rstrip('.')}, got {first.get('input')!r}."
+        got = first.get("input")
+        shown = "" if isinstance(got, dict) else f", got {got!r}"  # the whole model says nothing to a reader
+        return f"{key}: {first['msg'].removeprefix('Value error, ').rstrip('.')}{shown}."
     group: Any = model
     for part in path[:-1]:
         group = group.model_fields[part].annotation

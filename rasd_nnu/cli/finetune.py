@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rasd_nnu.cli.options import chosen_device
 from rasd_nnu.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rasd_nnu.workflows.finetune import FinetuneSettings
 
 
 def command(
@@ -25,6 +27,9 @@ def command(
     lr: Annotated[float | None, typer.Option(help="Classification: highest learning rate.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Classification: images a step.")] = None,
     mirror: Annotated[str, typer.Option(help="Classification: axes to mirror, as 0,1; none by default.")] = "",
+    series: Annotated[
+        bool, typer.Option("--series", help="Classification: channels are series, pooled by attention.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished training.")] = False,
 ) -> None:
@@ -44,6 +49,7 @@ def command(
             ("--lr", lr),
             ("--batch-size", batch_size),
             ("--mirror", mirror),
+            ("--series", series),
         ):
             if value:
                 raise ConfigError(f"{option} is for classification, but {name} is segmentation. Leave it out.")
@@ -51,36 +57,24 @@ def command(
         return
     if iterations is not None:
         raise ConfigError(f"--iterations is for segmentation, but {name} is classification. Give --epochs.")
-    _classification(
-        name, configuration, arm, fold, plans, seed, epochs, labelled, lr, batch_size, mirror, device, overwrite
-    )
-
-
-def _classification(
-    name: str,
-    configuration: str,
-    arm: str,
-    fold: int,
-    plans: str,
-    seed: int | None,
-    epochs: int | None,
-    labelled: int | None,
-    lr: float | None,
-    batch_size: int | None,
-    mirror: str,
-    device: str,
-    overwrite: bool,
-) -> None:
     from rasd_nnu.cli.options import parse_numbers
     from rasd_nnu.tasks.classification.train import ClassificationRecipe
-    from rasd_nnu.workflows.finetune import FinetuneSettings, finetune_classifier
+    from rasd_nnu.workflows.finetune import FinetuneSettings
 
     asked = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}
-    options = {key: value for key, value in asked.items() if value is not None}
-    recipe = ClassificationRecipe(**options, mirror=parse_numbers(mirror, "--mirror") if mirror else ())  # type: ignore[arg-type]
+    options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    axes = parse_numbers(mirror, "--mirror") if mirror else ()
+    recipe = ClassificationRecipe(**options, mirror=axes, series=series)
     settings = FinetuneSettings(arm, fold, labelled, recipe, chosen_device(device), overwrite)
+    _classification(name, configuration, plans, settings)
+
+
+def _classification(name: str, configuration: str, plans: str, settings: FinetuneSettings) -> None:
+    from rasd_nnu.reading import read_json_object
+    from rasd_nnu.workflows.finetune import finetune_classifier
+
     folder = finetune_classifier(name, configuration, plans, settings, tell=_tell, track=_progress)
-    for side, values in json.loads((folder / "scores.json").read_text(encoding="utf-8")).items():
+    for side, values in read_json_object(folder / "scores.json").items():
         if isinstance(values, dict) and "auc" in values:
             shown = ", ".join(f"{key} {'-' if value is None else f'{value:.3f}'}" for key, value in values.items())
             typer.echo(f"{side}: {shown}")

@@ -138,7 +138,11 @@ def prepare_task(
         typer.echo(f"warning: {warning}")
     licence = spec.licence or f"unknown, {spec.unknown['licence']}"
     typer.echo(f"licence: {licence}; cite: {spec.citation[0]}")
-    if spec.task == "segmentation":
+    if spec.task == "classification":
+        from rasd_nnu.tasks.classification.stand_in import write_stand_ins
+
+        write_stand_ins(prepared.path, lambda cases: _progress(cases, len(cases), "stand-in label maps"))
+    if spec.task != "detection":
         typer.echo(f"next: {shown(plan(spec.dataset_name))}")
 
 

@@ -61,6 +61,7 @@ class FinetuneSettings:
         """Name of the arm's folder."""
         arm = "" if self.arm == "rasd" else f"_{self.arm}" if self.arm in RESERVED_ARMS else f"_from{self.arm}"
         few = "" if self.labelled is None else f"_n{self.labelled}"
+        few += "_series" if self.recipe.series else ""
         return f"RaSDClassifier{arm}{few}_{self.recipe.epochs}epochs_seed{self.recipe.seed}"
 
 
@@ -110,9 +111,8 @@ def finetune_classifier(
     validation = data.by_name(data.folds[settings.fold][1])
     inner = _inner(training, settings.recipe.seed) if len(training) >= _ENOUGH else []
     fitted = [case for case in training if case not in inner]
-    network, planned = build_classifier(
-        target, len(data.questions.outputs), settings.recipe.dropout, settings.recipe.seed
-    )
+    recipe = settings.recipe
+    network, planned = build_classifier(target, len(data.questions.outputs), recipe.dropout, recipe.seed, recipe.series)
     held_out = [case.name for case in (*validation, *data.test_cases())]
     report = _start(settings, target, content, planned, folder, held_out)
     images = _images(target, content, configuration, [*training, *validation])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rasd_nnu.cli.main import main
@@ -78,3 +79,24 @@ def test_prepare_without_nnunet_raw(
     error = capsys.readouterr().err
     assert error.startswith("error: nnUNet_raw is unset")
     assert len(error.splitlines()) == 1
+
+
+def test_a_classification_data_set_is_ready_for_planning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    release = tmp_path / "pneumoniamnist"
+    release.mkdir()
+    labels = np.array([[0], [1]] * 5)
+    arrays = {
+        f"{part}_{what}": values
+        for part in ("train", "val", "test")
+        for what, values in (("images", np.zeros((10, 28, 28), np.uint8)), ("labels", labels))
+    }
+    np.savez(release / "pneumoniamnist.npz", **arrays)
+    for _ in range(2):
+        assert run("prepare", "pneumoniamnist", "--source", str(release), "--workers", "1") == 0
+        assert "next: nnUNetv2_plan_and_preprocess -d 673" in capsys.readouterr().out
+        folder = tmp_path / "raw" / "Dataset673_PneumoniaMNIST"
+        assert json.loads((folder / "dataset.json").read_text())["labels"] == {"background": 0, "image": 1}
+        assert len(list((folder / "labelsTr").glob("*.png"))) == 20

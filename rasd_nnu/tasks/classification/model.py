@@ -19,7 +19,7 @@ from rasd_nnu.tasks.classification.network import EncoderClassifier, build_class
 from rasd_nnu.tasks.classification.train import probabilities
 
 FILE = "model.pth"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Model:
             "plans": plans,
             "dataset_json": dict(self.dataset_json),
             "configuration": self.configuration,
+            "series": self.network.attention is not None,
         }
         atomic_save(content, folder / FILE)
 
@@ -74,7 +75,7 @@ class Model:
         questions = Questions(tuple(content["questions"]), tuple(tuple(own) for own in content["classes"]))
         plans, dataset_json, configuration = content["plans"], content["dataset_json"], content["configuration"]
         target = target_from_plans(plans, dataset_json, configuration)
-        network, _ = build_classifier(target, len(questions.outputs), 0.0, seed=0)
+        network, _ = build_classifier(target, len(questions.outputs), 0.0, seed=0, series=content["series"])
         network.load_state_dict(content["network_weights"])
         return cls(network, questions, content["thresholds"], plans, dataset_json, configuration)
 

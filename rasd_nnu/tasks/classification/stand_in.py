@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from rasd_nnu.reading import read_json_object
 LABELS = {"background": 0, "image": 1}
 
 
-def write_stand_ins(folder: Path, track: Callable[[Iterable[str]], Iterable[str]] = lambda cases: cases) -> int:
+def write_stand_ins(folder: Path, track: Callable[[Sequence[str]], Iterable[str]] = lambda cases: cases) -> int:
     """Write a label map of ones for each training case of a raw data set that has none; return how many were written.
 
     ``dataset.json`` gets `LABELS`. Done cases are left alone, so that an interrupted call goes on.

@@ -34,6 +34,7 @@ class ClassificationRecipe:
         dropout: Before the linear layer.
         balanced: Draw all classes equally often, instead of all cases.
         mirror: Axes of the patch to mirror in augmentation; an orientation that tells the class must not be mirrored.
+        series: Every channel is a series of its own, pooled by attention.
         seed: Of weights, batches and augmentation.
     """
 
@@ -46,6 +47,7 @@ class ClassificationRecipe:
     dropout: float = 0.2
     balanced: bool = True
     mirror: tuple[int, ...] = ()
+    series: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

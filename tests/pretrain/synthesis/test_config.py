@@ -47,8 +47,8 @@ def test_wrong_priors_are_refused_with_the_key_named(overrides, message):
     ("changes", "message"),
     [
         ({"name": "papr"}, "unknown preset 'papr'.*Did you mean 'paper'"),
-        ({"shape": (16, 16)}, "two axes of at least 32"),
-        ({"shape": (32,)}, "two axes of at least 32"),
+        ({"shape": (15, 16)}, r"two axes of at least 16, or three of at least 4, got \[15, 16\]\.$"),
+        ({"shape": (32,)}, "two axes of at least 16"),
         ({"shape": (32, 2000)}, "shape"),
         ({"classes": 1}, "classes from 2 to 64"),
         ({"classes": (6, 4)}, "classes from 2 to 64"),

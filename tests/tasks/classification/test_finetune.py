@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 import torch
 
 from rasd_nnu.cli.main import main
+from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.records.classification import read_predictions
 from rasd_nnu.tasks.classification import train as train_module
 from rasd_nnu.tasks.classification.data import Questions, fixed_size
 from rasd_nnu.tasks.classification.model import Model
+from rasd_nnu.tasks.classification.network import build_classifier
 from tests.helpers import TinyDataset, tiny_dataset
 from tests.trainers.helpers import write_checkpoint
 
@@ -166,3 +169,17 @@ def test_unknown_answers_add_nothing_to_the_loss() -> None:
     logits = torch.tensor([[0.0, 5.0]])
     loss = train_module.classification_loss(logits, torch.tensor([[1, -1]]), questions)
     assert float(loss) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_series_are_seen_one_by_one_and_weighed(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    target = dataclasses.replace(planned_target(data.name, "3d_fullres"), input_channels=2, normalization=())
+    network, _ = build_classifier(target, 3, dropout=0.0, seed=0, series=True)
+    network.eval()
+    image = torch.randn(2, 2, *target.patch_size)
+    blank = torch.zeros_like(image)
+    alone = [torch.stack([image[:, 0], blank[:, 1]], 1), torch.stack([blank[:, 0], image[:, 1]], 1)]
+    vectors = torch.stack([network.encoder(view)[-1].flatten(2).mean(2) for view in alone], 1)
+    assert network.attention is not None
+    weights = network.attention.score(vectors).softmax(1)
+    assert torch.allclose(network(image), network.linear((weights * vectors).sum(1)), atol=1e-5)
+    _fails(data, "--series is for several channels", capsys, "--series", "--arm", "scratch")
