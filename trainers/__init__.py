@@ -30,6 +30,6 @@ def __getattr__(name: str) -> type[RaSDTrainer]:
         AttributeError: If the name does not follow the grammar.
     """
     parsed = parse_name(name)
-    if parsed is None:
+    if parsed is None or parsed.kind != "Trainer":
         raise AttributeError(f"no trainer {name!r}, expected {GRAMMAR}")
     return trainer_class(parsed)

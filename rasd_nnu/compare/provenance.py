@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from rasd_nnu.errors import CompareError, first_problem
-from rasd_nnu.nnunet.results import fold_folder
+from rasd_nnu.nnunet.results import FINAL_CHECKPOINT, MODEL, fold_folder
 from rasd_nnu.nnunet.trainer_names import TRANSFER_OPTIONS, parse_name
 from rasd_nnu.reading import read_json_object
 
@@ -202,13 +202,14 @@ def warnings_of(arm: str, summaries: Sequence[Path]) -> list[str]:
 
 def _suspicions(summary: Path, fold: Path) -> Iterator[str]:
     """Yield what is suspicious about one fold: unfinished, outdated, on training cases or not pre-trained."""
-    checkpoint = fold / "checkpoint_final.pth"
+    trainer = parse_name(fold.parent.name.split("__")[0])
+    by_nnunet = trainer is None or trainer.kind == "Trainer"
+    checkpoint = fold / (FINAL_CHECKPOINT if by_nnunet else MODEL)
     if not checkpoint.is_file():
         yield f"{checkpoint} is missing; the training may not have ended"
-    elif checkpoint.stat().st_mtime > summary.stat().st_mtime + _CLOCK_SLACK_S:
-        yield f"{summary} is older than checkpoint_final.pth; validate again with --val"
+    elif by_nnunet and checkpoint.stat().st_mtime > summary.stat().st_mtime + _CLOCK_SLACK_S:
+        yield f"{summary} is older than {FINAL_CHECKPOINT}; validate again with --val"
     if fold.name == "fold_all":
         yield "fold 'all' validates on its own training cases; this says nothing about new ones"
-    trainer = parse_name(fold.parent.name.split("__")[0])
     if trainer and trainer.arm != "scratch" and transferred_share([summary]) is None:
         yield f"{fold} has no {TRANSFER_REPORT} with a transfer; nothing shows that it began pre-trained"

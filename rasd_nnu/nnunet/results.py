@@ -7,15 +7,18 @@ from pathlib import Path
 
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.files import expanded
-from rasd_nnu.nnunet.commands import shown, train
-from rasd_nnu.nnunet.datasets import dataset_name
+from rasd_nnu.nnunet.commands import DEFAULT_PLANS, shown, train
+from rasd_nnu.nnunet.datasets import dataset_id, dataset_name
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.names import plain_fold, plain_name
+from rasd_nnu.nnunet.trainer_names import parse_name
 
 SUMMARY = Path("validation", "summary.json")
 #: Per-case records of a validation; nnU-Net writes the first, classification and detection the others.
 RECORDS = ("summary.json", "predictions.csv", "detections.json")
 FINAL_CHECKPOINT = "checkpoint_final.pth"
+#: What `rasd_nnu finetune` leaves of a classification or detection instead.
+MODEL = "model.pth"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,16 @@ class Training:
         return next((path for path in places if path.is_file()), places[0])
 
     def command(self, fold: str) -> str:
-        """Return the nnU-Net command that writes the summary of a fold."""
+        """Return the command that writes the summary of a fold: nnU-Net's, or `rasd_nnu finetune`."""
+        name = parse_name(self.trainer)
+        if name is not None and name.kind != "Trainer":
+            plans = "" if self.plans == DEFAULT_PLANS else f" -p {self.plans}"
+            options = {"epochs": name.epochs, "seed": name.seed, "labelled": name.labelled}
+            given = "".join(f" --{key} {value}" for key, value in options.items() if value is not None)
+            return (
+                f"rasd_nnu finetune {dataset_id(self.dataset)} -c {self.configuration} -f {fold}{plans} "
+                f"--arm {name.arm}{given}{' --series' if name.series else ''}"
+            )
         more = ["--val"] if (self.fold(fold) / FINAL_CHECKPOINT).is_file() else []
         command = train(self.dataset, self.configuration, fold, plans=self.plans, trainer=self.trainer, more=more)
         return shown(command)

@@ -26,11 +26,17 @@ MIX_SUFFIX = "_mix"
 #: without a checkpoint may differ in them.
 TRANSFER_OPTIONS = ("transfer", "require", "width", "inflate", "channels")
 
+#: What trains an arm: nnU-Net, or `rasd_nnu finetune`, which names its folders alike.
+KINDS = ("Trainer", "Classifier", "Detector")
+
 GRAMMAR = "RaSDTrainer[_SwinUNETR|_SwinUNETRv1][_scratch|_auto|_from<name>][_mix][_<N>epochs][_<M>iters][_seed<K>]"
 
 _PATTERN = re.compile(
-    r"RaSDTrainer(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<reserved>scratch|auto)|_from(?P<name>" + ARM_NAME + r"))?"
-    r"(?P<mix>_mix)?(?:_(?P<epochs>[1-9][0-9]{0,8})epochs)?(?:_(?P<iters>[1-9][0-9]{0,8})iters)?"
+    r"RaSD(?P<kind>Trainer|Classifier|Detector)(?P<network>_SwinUNETR(?:v1)?)?(?:_(?P<reserved>scratch|auto)|_from(?P<name>"
+    + ARM_NAME
+    + r"))?"
+    r"(?P<mix>_mix)?(?:_n(?P<labelled>[1-9][0-9]{0,8}))?(?P<series>_series)?"
+    r"(?:_(?P<epochs>[1-9][0-9]{0,8})epochs)?(?:_(?P<iters>[1-9][0-9]{0,8})iters)?"
     r"(?:_seed(?P<seed>0|[1-9][0-9]{0,17}))?"
 )
 
@@ -47,10 +53,13 @@ class TrainerName:
         seed: Seed of both the initialisation and the data, or None for none.
         network: ``SwinUNETR``, ``SwinUNETRv1``, or None for the planned network.
         mix: Whether a share of the images in each batch gets a new appearance.
+        kind: One of `KINDS`.
+        labelled: Labelled cases of `rasd_nnu finetune`, or None for all.
+        series: Whether channels are series of their own.
 
     Example:
-        >>> parse_name("RaSDTrainer_scratch_50epochs_seed1")
-        TrainerName(arm='scratch', epochs=50, iters=None, seed=1, network=None, mix=False)
+        >>> parse_name("RaSDTrainer_scratch_50epochs_seed1").seed
+        1
         >>> str(TrainerName(arm="rasd", epochs=50, seed=1))
         'RaSDTrainer_50epochs_seed1'
     """
@@ -61,14 +70,19 @@ class TrainerName:
     seed: int | None = None
     network: str | None = None
     mix: bool = False
+    kind: str = "Trainer"
+    labelled: int | None = None
+    series: bool = False
 
     def __str__(self) -> str:
         """Return the class name."""
         return (
-            "RaSDTrainer"
+            f"RaSD{self.kind}"
             + (f"_{self.network}" if self.network is not None else "")
             + self._arm_part()
             + ("_mix" if self.mix else "")
+            + (f"_n{self.labelled}" if self.labelled is not None else "")
+            + ("_series" if self.series else "")
             + (f"_{self.epochs}epochs" if self.epochs is not None else "")
             + (f"_{self.iters}iters" if self.iters is not None else "")
             + (f"_seed{self.seed}" if self.seed is not None else "")
@@ -81,7 +95,7 @@ class TrainerName:
 
 
 def parse_name(name: str) -> TrainerName | None:
-    """Return what ``name`` says, or None if it does not follow `GRAMMAR`."""
+    """Return what ``name`` says, or None if it is no name of a trainer's class (`GRAMMAR`) or of another of `KINDS`."""
     match = _PATTERN.fullmatch(name)
     if match is None:
         return None
@@ -92,8 +106,19 @@ def parse_name(name: str) -> TrainerName | None:
     arm = match["reserved"] or match["name"] or "rasd"
     if match["name"] in RESERVED_ARMS or (arm == "auto" and match["mix"]):
         return None
-    network = match["network"].removeprefix("_") if match["network"] else None
-    return TrainerName(arm, number("epochs"), number("iters"), number("seed"), network, bool(match["mix"]))
+    if match["kind"] == "Trainer" and (match["labelled"] or match["series"]):
+        return None
+    return TrainerName(
+        arm,
+        number("epochs"),
+        number("iters"),
+        number("seed"),
+        match["network"].removeprefix("_") if match["network"] else None,
+        bool(match["mix"]),
+        match["kind"],
+        number("labelled"),
+        bool(match["series"]),
+    )
 
 
 def parse_arm(arm: str, *, epochs: int | None = None, iters: int | None = None, seed: int | None = None) -> TrainerName:

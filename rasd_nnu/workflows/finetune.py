@@ -22,7 +22,8 @@ from rasd_nnu.errors import ConfigError, DatasetError, PlansError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
-from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS
+from rasd_nnu.nnunet.results import MODEL, SUMMARY
+from rasd_nnu.nnunet.trainer_names import TrainerName, parse_name
 from rasd_nnu.records.classification import ClassificationCase, Predictions, write_predictions
 from rasd_nnu.tasks.classification.data import Case, ClassificationData, Images, Questions, read_data
 from rasd_nnu.tasks.classification.model import FileImages, Model
@@ -34,6 +35,7 @@ from rasd_nnu.transfer import StartOptions, TransferReport, start
 
 #: Share of the patients that thresholds are fixed on, where there are at least `_ENOUGH` cases; else they are 0.5.
 _INNER, _ENOUGH = 0.2, 50
+_RECORDS = SUMMARY.with_name("predictions.csv")  # beside nnU-Net's, so that `compare` finds both alike
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,18 @@ class FinetuneSettings:
     @property
     def name(self) -> str:
         """Name of the arm's folder."""
-        arm = "" if self.arm == "rasd" else f"_{self.arm}" if self.arm in RESERVED_ARMS else f"_from{self.arm}"
-        few = "" if self.labelled is None else f"_n{self.labelled}"
-        few += "_series" if self.recipe.series else ""
-        return f"RaSDClassifier{arm}{few}_{self.recipe.epochs}epochs_seed{self.recipe.seed}"
+        recipe = self.recipe
+        name = TrainerName(
+            self.arm,
+            recipe.epochs,
+            seed=recipe.seed,
+            kind="Classifier",
+            labelled=self.labelled,
+            series=recipe.series,
+        )
+        if parse_name(str(name)) != name:
+            raise ConfigError(f"unknown arm {self.arm!r}, expected rasd, scratch or the name of a registered one.")
+        return str(name)
 
 
 def finetune_classifier(
@@ -85,8 +95,9 @@ def finetune_classifier(
         track: Shows the progress of preparing.
 
     Returns:
-        The folder with ``predictions.csv`` (the fold's validation cases), ``test_predictions.csv`` (held-out cases,
-        where there are any), ``scores.json``, ``model.pth``, ``transfer_report.json`` and ``run_report.json``.
+        The folder with ``validation/predictions.csv`` (the fold's validation cases), ``test_predictions.csv``
+        (held-out cases, where there are any), ``scores.json``, ``model.pth``, ``transfer_report.json`` and
+        ``run_report.json``.
 
     Raises:
         UserError: If data, plans or weights are missing or do not fit.
@@ -101,11 +112,11 @@ def finetune_classifier(
     target = target_from_plans(content, dataset_json, configuration)
     folder = nnunet_folder("nnUNet_results") / dataset / f"{settings.name}__{plans}__{configuration}"
     folder /= f"fold_{settings.fold}"
-    if (folder / "predictions.csv").is_file():
+    if (folder / MODEL).is_file():
         if not settings.overwrite:
             raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _RECORDS).parent.mkdir(parents=True, exist_ok=True)
 
     training = _labelled(data.by_name(data.folds[settings.fold][0]), settings.labelled, settings.recipe.seed)
     validation = data.by_name(data.folds[settings.fold][1])
@@ -130,23 +141,29 @@ def finetune_classifier(
     thresholds = _thresholds(network, inner, images, data.questions, device)
     model = Model(network, data.questions, thresholds, content, dataset_json, configuration)
     result = {"thresholds": thresholds, "training_cases": len(fitted), "threshold_cases": len(inner)}
-    result["validation"] = _predict(model, validation, images, settings.fold, folder / "predictions.csv", device)
+    result["validation"] = _predict(model, validation, images, settings.fold, folder / _RECORDS, device)
     if test := data.test_cases():
         files = FileImages(_test_files(raw, data, test), model)
         result["test"] = _predict(model, test, files, None, folder / "test_predictions.csv", device)
-    model.save(folder)
     write_text(folder / "scores.json", json.dumps(result, indent=2) + "\n")
     run = {
-        "arm": settings.arm,
-        "recipe": asdict(settings.recipe),
-        "labelled": settings.labelled,
+        **_recipe(settings),
         "seconds": round(time.perf_counter() - begin, 1),
         "transferred": report and report.to_dict()["shares"],
-        "versions": {name: importlib.metadata.version(name) for name in ("rasd-nnu", "nnunetv2", "torch")},
     }
     write_text(folder / "run_report.json", json.dumps(run, indent=2) + "\n")
+    model.save(folder)  # last, as it says that the training is finished
     (folder / "state.pth").unlink()
     return folder
+
+
+def _recipe(settings: FinetuneSettings) -> dict[str, Any]:
+    """Return what was asked for and with which versions, for the reports."""
+    return {
+        "arm": settings.arm,
+        "recipe": {**asdict(settings.recipe), "labelled": settings.labelled},
+        "versions": {name: importlib.metadata.version(name) for name in ("rasd-nnu", "nnunetv2", "torch")},
+    }
 
 
 def _labelled(cases: list[Case], count: int | None, seed: int) -> list[Case]:
@@ -191,16 +208,16 @@ def _start(
     held_out: Sequence[str],
 ) -> TransferReport | None:
     """Transfer the encoder's weights of the arm, unless they learned from held-out cases, and write the report."""
-    arm = settings.arm
-    if arm == "scratch":
-        write_text(folder / "transfer_report.json", json.dumps({"arm": arm, "checkpoint": None, "transfer": None}))
+    own = _recipe(settings)
+    if settings.arm == "scratch":
+        write_text(folder / "transfer_report.json", json.dumps({**own, "checkpoint": None, "transfer": None}))
         return None
-    source, choice = _source(arm, target, plans)
+    source, choice = _source(settings.arm, target, plans)
     if (seen := seen_by(source)) is not None:
         refuse_seen(seen, target, settings.fold, held_out)
     report = start(source, target, planned, StartOptions(transfer="encoder"))
     content = {
-        "arm": arm,
+        **own,
         "checkpoint": {"path": str(source.path.resolve()), "sha256": source.sha256, "chosen_by": choice.named_by},
         "transfer": report.to_dict(),
     }

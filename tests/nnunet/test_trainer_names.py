@@ -41,6 +41,15 @@ def test_name_is_read_and_written_back(text: str, name: TrainerName) -> None:
     assert str(name) == text
 
 
+def test_a_classifier_has_a_name_of_the_same_parts_and_is_no_trainer() -> None:
+    name = TrainerName("scratch", 20, seed=1, kind="Classifier", labelled=100, series=True)
+    assert str(name) == "RaSDClassifier_scratch_n100_series_20epochs_seed1"
+    assert parse_name(str(name)) == name
+    assert parse_name("RaSDTrainer_n100") is None
+    with pytest.raises(AttributeError, match="no trainer"):
+        trainers.RaSDClassifier_20epochs  # noqa: B018
+
+
 @pytest.mark.parametrize("text", BAD)
 def test_malformed_name_shows_the_grammar(text: str) -> None:
     assert parse_name(text) is None

@@ -14,11 +14,11 @@ from torch import Tensor
 from rasd_nnu.checkpoints.file import atomic_save, host_weights, safe_load
 from rasd_nnu.errors import CheckpointError, DatasetError
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
+from rasd_nnu.nnunet.results import MODEL
 from rasd_nnu.tasks.classification.data import Images, Questions, fixed_size
 from rasd_nnu.tasks.classification.network import EncoderClassifier, build_classifier
 from rasd_nnu.tasks.classification.train import probabilities
 
-FILE = "model.pth"
 _VERSION = 2
 
 
@@ -59,7 +59,7 @@ class Model:
             "configuration": self.configuration,
             "series": self.network.attention is not None,
         }
-        atomic_save(content, folder / FILE)
+        atomic_save(content, folder / MODEL)
 
     @classmethod
     def load(cls, folder: Path) -> Model:
@@ -68,7 +68,7 @@ class Model:
         Raises:
             CheckpointError: If it is missing, damaged, or no classifier.
         """
-        path = folder / FILE
+        path = folder / MODEL
         content = safe_load(path)
         if content.get("rasd_classifier") != _VERSION:
             raise CheckpointError(f"{path} is no classifier of `rasd_nnu finetune`. Give the folder of one.")

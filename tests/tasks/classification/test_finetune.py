@@ -78,7 +78,7 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     reports = [json.loads((_folder(data, arm) / "transfer_report.json").read_text()) for arm in ("", "_scratch")]
     assert reports[0]["transfer"]["shares"]["encoder"]["parameters"] == 1.0
     assert reports[1]["transfer"] is None
-    predictions = read_predictions(_folder(data) / "predictions.csv")
+    predictions = read_predictions(_folder(data) / "validation" / "predictions.csv")
     assert [case.case for case in predictions.cases] == _names(data)[3:]
     assert predictions.classes == ("small", "large")
 
@@ -91,6 +91,13 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     known = predictions.cases[0]
     assert float(rows[known.case]["prob_large"]) == pytest.approx(known.probabilities["large"], abs=1e-5)
     _fails(data, "holds a finished training", capsys, "--arm", "scratch")
+    command = ["compare", str(data.id), "-c", "3d_fullres", "--trainer", "RaSDClassifier_2epochs", "--seeds"]
+    with pytest.raises(SystemExit, match="^2$"):
+        main([*command, "0"])
+    assert "n = 1: 1 cases are paired" in capsys.readouterr().err  # one patient validates
+    with pytest.raises(SystemExit, match="^2$"):
+        main([*command, "1"])
+    assert f"`rasd_nnu finetune {data.id} -c 3d_fullres -f 0 --arm rasd --epochs 2 --seed 1`" in capsys.readouterr().err
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
@@ -117,7 +124,7 @@ def test_several_findings_with_one_unknown(data: TinyDataset) -> None:
     truth = [["0", "1"], ["1", ""], ["0", "0"], ["1", ""]]
     _describe(data, ["edema", "mass"], {"edema": yes_no, "mass": yes_no}, truth)
     assert _run(data, "--arm", "scratch") == 0
-    case = read_predictions(_folder(data, "_scratch") / "predictions.csv").cases[0]
+    case = read_predictions(_folder(data, "_scratch") / "validation" / "predictions.csv").cases[0]
     assert case.labels == {"edema": 1, "mass": None}
 
 
