@@ -8,12 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.dataset_specs.source import SourceCase
+from rasd_nnu.errors import DatasetError
 from rasd_nnu.files import write_text
+from rasd_nnu.reading import parse_json
 
 NAME = "prepare.jsonl"
 SHAPING = {"layout", "annotation", "steps", "labels", "channels", "dims", "task", "spacing", "regions_class_order"}
+
+
+class _Entry(BaseModel):
+    """A line, with whatever else its case leaves."""
+
+    model_config = ConfigDict(extra="allow")
+
+    case: str
+    signature: str
+    files: list[str]
 
 
 class Journal:
@@ -33,10 +47,10 @@ class Journal:
 
     def _take(self, line: str) -> None:
         try:
-            entry = json.loads(line)
-        except ValueError:  # the last line of a run that was killed while writing it; its case is converted again
+            entry = _Entry.model_validate(parse_json(line, NAME, DatasetError))
+        except (DatasetError, ValidationError):  # such as the last line of a run that was killed: converted again
             return
-        self.entries[entry["case"]] = entry
+        self.entries[entry.case] = entry.model_dump()
 
     def has(self, case: str, signature: str) -> bool:
         """Whether this case was converted from these very files and its results are there."""

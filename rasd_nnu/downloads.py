@@ -6,9 +6,11 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,6 +32,8 @@ class Limits:
     Args:
         max_bytes: Largest file.
         timeout_s: Seconds without any answer after which a connection counts as broken.
+        answer_s: Seconds until the head of the answer must be there, redirects included; one that drips in never
+            reaches `timeout_s`.
         slowest: Bytes a second; a connection that stays below this for `window_s` counts as broken.
         window_s: Seconds over which the speed is measured.
         attempts: How often to try when the server is overloaded or the connection breaks.
@@ -38,6 +42,7 @@ class Limits:
 
     max_bytes: int
     timeout_s: float = 30.0
+    answer_s: float = 120.0
     slowest: float = 10_000.0
     window_s: float = 60.0
     attempts: int = 4
@@ -152,7 +157,7 @@ def _receive(session: requests.Session, url: str, file: IO[bytes], limits: Limit
     # Without compression on the way, so that sizes are those of the file.
     options: dict[str, Any] = {"headers": {"Accept-Encoding": "identity"}, "timeout": limits.timeout_s, "stream": True}
     try:
-        with session.get(url, **options) as answer:
+        with _answer(lambda: session.get(url, **options), limits.answer_s) as answer:
             size = _checked_size(answer, limits, Path(file.name).parent)
             received = 0
             with _progress(url, size, show) as advance:
@@ -170,6 +175,30 @@ def _receive(session: requests.Session, url: str, file: IO[bytes], limits: Limit
         raise DownloadError(_brief(error)) from None
     except (requests.RequestException, HTTPError) as error:
         raise _PassingError(_brief(error)) from error
+
+
+def _answer(ask: Callable[[], requests.Response], seconds: float) -> requests.Response:
+    """Return the answer when its head is there; a thread waits for it, as no timeout bounds a head that drips in.
+
+    Raises:
+        _PassingError: If it is not there in time; the thread is left behind, and closes what it may still get.
+    """
+    future: Future[requests.Response] = Future()
+
+    def wait() -> None:
+        try:
+            future.set_result(ask())
+        except BaseException as error:  # told where the result is waited for
+            future.set_exception(error)
+
+    Thread(target=wait, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():  # a timeout of the connection itself
+            raise
+        future.add_done_callback(lambda late: late.exception() or late.result().close())
+        raise _PassingError(f"the server sent no complete head of an answer in {seconds:g} seconds") from None
 
 
 def _checked_size(answer: requests.Response, limits: Limits, folder: Path) -> int | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rasd_nnu import reading
 from rasd_nnu.dataset_specs.formats.guard import FIX
 from rasd_nnu.errors import DatasetError
 
@@ -41,7 +41,4 @@ def parse_json(path: Path, text: str, what: str) -> Any:
     Raises:
         DatasetError: It is none, or cut off.
     """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: {what} is no JSON ({error}). {FIX}") from error
+    return reading.parse_json(text, f"{path}: {what}", DatasetError, FIX)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
 
 from rasd_nnu.compare.records import case_name
 from rasd_nnu.compare.result import Better, Comparison, PairedStatistics
@@ -185,6 +186,13 @@ def predicted_pairs(summary: Path) -> list[Pair]:
     return pairs
 
 
+class _Cache(BaseModel):
+    """What was measured: a digest of the files, and case -> label -> metric -> value."""
+
+    key: str
+    cases: dict[str, dict[str, dict[str, float]]]
+
+
 def _fingerprint(pairs: Sequence[Pair], tolerance_mm: float) -> str:
     """Return a digest of names, sizes and times of all files, so that a new prediction is measured again."""
     digest = hashlib.sha256(f"{_VERSION} {tolerance_mm:g}".encode())
@@ -199,10 +207,10 @@ def _cached(path: Path, key: str) -> dict[str, dict[str, dict[str, float]]] | No
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content["cases"] if content["key"] == key else None
-    except (ValueError, KeyError, TypeError):
+        content = _Cache.model_validate(read_json(path, CompareError))
+    except (CompareError, ValidationError):
         return None  # a damaged cache is made again
+    return content.cases if content.key == key else None
 
 
 def _measure(pair: Pair, tolerance_mm: float) -> dict[str, dict[str, float]]:

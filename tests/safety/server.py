@@ -80,6 +80,19 @@ def drips(handler: Handler, number: int) -> None:
         """The client has had enough."""
 
 
+def drips_headers(handler: Handler, number: int) -> None:
+    """Send a header without an end, a byte every 20 ms."""
+    handler.send_response(200)
+    handler.flush_headers()
+    try:
+        handler.wfile.write(b"X-Long: ")
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.02)
+    except OSError:
+        """The client has had enough."""
+
+
 def floods(handler: Handler, number: int) -> None:
     """Send without an end, and without saying how much."""
     handler.send_response(200)

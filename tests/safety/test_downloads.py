@@ -17,9 +17,19 @@ from rasd_nnu.dataset_specs.registry import get_spec
 from rasd_nnu.dataset_specs.schema import Download
 from rasd_nnu.downloads import ChecksumError, Limits, _session, download
 from rasd_nnu.errors import CheckpointError, DatasetError, DownloadError
-from tests.safety.server import Server, cut_at_first, drips, fails_at_first, floods, gives, redirects, running
+from tests.safety.server import (
+    Server,
+    cut_at_first,
+    drips,
+    drips_headers,
+    fails_at_first,
+    floods,
+    gives,
+    redirects,
+    running,
+)
 
-QUICK = Limits(max_bytes=10**6, timeout_s=2, slowest=1000, window_s=0.2, attempts=3, backoff_s=0.01)
+QUICK = Limits(max_bytes=10**6, timeout_s=2, answer_s=1, slowest=1000, window_s=0.2, attempts=3, backoff_s=0.01)
 BODY = bytes(range(256)) * 10
 
 
@@ -57,6 +67,7 @@ def test_an_overloaded_server_and_a_broken_connection_are_tried_again(server: Se
         (gives(b"", Content_Length=str(10**7)), r"0\.01 GB, at most 0\.001", 1),
         (floods, "larger than", 1),
         (drips, "bytes a second", 3),
+        (drips_headers, "no complete head of an answer in 1 seconds", 3),
         (redirects("/a"), "redirect", 31),
         (redirects("ftp://127.0.0.1/a"), "not encrypted", 1),
         (redirects("http://127.0.0.1:9/a"), "not encrypted", 1),

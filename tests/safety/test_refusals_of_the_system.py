@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,13 +15,17 @@ from typing import Any
 
 import pytest
 
-from rasd_nnu.checkpoints.file import load_checkpoint
+from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content, load_checkpoint
 from rasd_nnu.cli.main import main
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.files import explained, write_text
+from rasd_nnu.networks.build import build_network
+from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.pretrain.monitor import Monitor
 from tests.helpers import TinyDataset, tiny_dataset
 from tests.pretrain.loop_parts import Watcher, start, tiny_recipe
+from tests.safety.mutate import files_below
+from tests.safety.parts import trained_model
 
 Refused = Callable[..., str]
 SHEET = ["preview", "--shape", "32,40", "--samples", "1", "--classes", "2"]
@@ -96,6 +101,29 @@ def test_commands_on_a_full_disk(
     monkeypatch.setenv("RASD_CHECKPOINTS", str(full_disk))
     assert "arms.json: No space left" in refused("arms", "add", "mine", "--checkpoint", checkpoint)
     assert not [path for path in full_disk.rglob("*") if path.is_file() and path.name != "filler"]
+
+
+def test_an_export_to_a_full_disk(full_disk: Path, data: TinyDataset, refused: Refused) -> None:
+    model = trained_model(data)
+    assert "No space left" in refused("export", model, "--out", full_disk / "out")
+    assert [path.name for path in full_disk.rglob("*") if path.is_file()] == ["filler"]
+
+
+def test_a_plan_on_a_full_disk(
+    small_disk: Path, data: TinyDataset, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    like = data.root / "like.pth"
+    target = planned_target(data.name, "3d_fullres")
+    atomic_save(checkpoint_content(build_network(target), target, {}), like)
+    shutil.copytree(data.preprocessed.parent, small_disk / "preprocessed")
+    monkeypatch.setenv("nnUNet_preprocessed", str(small_disk / "preprocessed"))
+    before = files_below(small_disk)
+    with (small_disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    assert "rasdPlans_like.json: No space left" in refused("plan", data.name, "--like", like)
+    (small_disk / "filler").unlink()
+    assert files_below(small_disk) == before
 
 
 def test_a_file_where_a_folder_is_needed(

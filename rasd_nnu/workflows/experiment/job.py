@@ -18,8 +18,9 @@ from typing import Any
 
 from rich.console import Console
 
-from rasd_nnu.errors import SetupError
+from rasd_nnu.errors import ConfigError, SetupError
 from rasd_nnu.files import write_text
+from rasd_nnu.reading import read_json_object
 from rasd_nnu.workflows.experiment.signals import PassedOn
 
 _TAIL_LINES = 15
@@ -201,10 +202,9 @@ def _read(marker: Path) -> dict[str, Any]:
     if not marker.is_file():
         return {}
     try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
-    except ValueError:
+        return read_json_object(marker)
+    except ConfigError:
         return {"stamp": None}
-    return content if isinstance(content, dict) else {"stamp": None}
 
 
 def _digest(path: Path) -> str | None:

@@ -80,7 +80,7 @@ def test_ddti_gives_the_number_of_the_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("svg", "message"),
     [
-        (DDTI_SHAPES[:40], "the svg of image 1 is no JSON"),
+        (DDTI_SHAPES[:40], "the svg of image 1 is not valid JSON"),
         ('[{"points": [{"x": 1}]}]', "a shape of image 1 has no points with x and y"),
         ('[{"points": [{"x": 1, "y": "top"}]}]', "corners that are no numbers"),
         ('["freehand"]', "a shape of image 1 has no points"),
@@ -121,13 +121,13 @@ def test_labelme(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"shapes": [', "a.json: it is no JSON"),
+        ('{"shapes": [', "a.json: it is not valid JSON"),
         ("[]", "has no list 'shapes'"),
         ('{"shapes": [1]}', "has no list 'shapes'"),
         ('{"shapes": [{"shape_type": "circle", "points": [[1, 2], [3, 4]]}]}', "a shape of type 'circle'"),
         ('{"shapes": [{"points": [[1, 2, 3]]}]}', "expected pairs x, y"),
         ('{"shapes": [{"points": [[1, NaN]]}]}', "NaN or infinite"),
-        ("[" * 100_000, "it is no JSON"),
+        ("[" * 100_000, "it is nested deeper than 64 levels"),
         ('{"shapes": "äö"}'.encode("latin-1"), "cannot read .*a.json: .* Save it as UTF-8"),
     ],
     ids=["cut", "list", "numbers", "circle", "triples", "nan", "deep", "latin-1"],

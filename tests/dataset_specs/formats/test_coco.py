@@ -30,7 +30,7 @@ def test_boxes_by_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"images": [', "it is no JSON"),
+        ('{"images": [', "it is not valid JSON"),
         ([], "is no COCO file"),
         ({"images": [], "annotations": {}}, "is no COCO file"),
         (CONTENT | {"images": [{"id": 5}]}, "entry 0 of 'images' has no 'file_name'"),
