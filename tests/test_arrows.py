@@ -36,10 +36,14 @@ MAY_IMPORT = {
     "checkpoints": _BOTTOM | {"nnunet", "networks"},
     "transfer": _FLOOR,
     "pretrain": _FLOOR,
+    "features": _FLOOR | {"transfer"},
+    "registration": _BOTTOM | {"features"},
     "compare": _BOTTOM | {"nnunet", "stats", "records"},
     "trainers": _FLOOR | {"transfer", "pretrain"},
     "tasks": _FLOOR | {"transfer", "pretrain", "stats", "records"},
-    "workflows": _FLOOR | {"transfer", "pretrain", "trainers", "tasks", "compare", "stats", "records", "dataset_specs"},
+    "workflows": _FLOOR
+    | {"transfer", "pretrain", "trainers", "tasks", "compare", "stats", "records", "dataset_specs"}
+    | {"features", "registration"},
 }
 MAY_IMPORT["cli"] = MAY_IMPORT["workflows"] | {"workflows"}
 

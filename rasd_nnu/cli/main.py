@@ -34,6 +34,8 @@ COMMANDS = {
     "choose": ("choose", "Which arm for this data set, by inner folds within a time budget."),
     "compare": ("compare", "Paired comparison of two arms, with intervals and p-values."),
     "report": ("report", "The comparison as one HTML page, with plots and pictures."),
+    "features": ("features", "Dense features of images: pictures, how they separate, NIfTI."),
+    "register": ("register", "One volume onto another, on features of a network."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),
     "doctor": ("doctor", "Say what is wrong with the set-up and how to fix it."),
 }

@@ -1,0 +1,1 @@
+"""Deformable registration of volumes on features, by the convexAdam package."""
