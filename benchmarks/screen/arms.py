@@ -41,5 +41,12 @@ ARMS = {
             for part in ("whole", "encoder")
             for steps in (300, 600, 1200)
         ),
+        *(
+            Arm(f"fields_{part}_4000", start=Start("fields", 4000, part, shared=True))
+            for part in ("whole", "encoder", "shallow")
+        ),
+        Arm("fields_scales_2000", start=Start("fields", 2000, scales=True, shared=True)),
+        Arm("fields_cut_2000", start=Start("fields", 2000, scales=True, cut=0.5, shared=True)),
+        Arm("fields_half_4000", start=Start("fields", 4000, weight=0.5, shared=True)),
     )
 }

@@ -56,8 +56,21 @@ def build(task: Task, outputs: int, seed: int) -> nn.Module:
     return network
 
 
-def apply(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """Return the outputs at all scales, the finest first, computed in bfloat16 and returned in float32."""
+def apply(
+    network: nn.Module, images: Tensor, *, cut: float = 0.0, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Return the outputs at all scales, the finest first, computed in bfloat16 and returned in float32.
+
+    Args:
+        network: From `build`.
+        images: ``(B, C, *S)``.
+        cut: Chance that a skip connection is cut, for each sample and scale.
+        generator: Of what is cut.
+    """
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = network(images)
+        skips = network.encoder(images)
+        if cut:
+            kept = torch.rand((len(skips) - 1, len(images)), generator=generator) >= cut
+            skips[:-1] = [s * k.reshape(-1, *[1] * (s.ndim - 1)) for s, k in zip(skips[:-1], kept, strict=True)]
+        outputs = network.decoder(skips)
     return [output.float() for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from arms import ARMS
 from recipe import Job, Recipe
-from tasks import CHOOSING, CONFIRMING
+from tasks import ACROSS, CHOOSING, CONFIRMING
 
-_SHORT = Recipe(steps=400, rate=6e-3)
-_PLATEAU = replace(_SHORT, steps=1200)
+_SHORT = Recipe(steps=700, rate=6e-3)
+_PLATEAU = replace(_SHORT, steps=1400)
+_BEYOND = replace(_SHORT, steps=2800)
 
 
 def _smoke() -> list[Job]:
@@ -28,57 +29,57 @@ def _recipe() -> list[Job]:
     ]
 
 
-_FIRST = ("scratch", "curve_late", "shift_late", "random_late", "convolution_late", "warp")
-_SECOND = ("curve_early", "shift_alike_late", "random_half_late")
+def _rates() -> list[Job]:
+    """The rate of starts and of scratch, with a seed that is used for nothing else."""
+    return [
+        *(
+            Job(task, ARMS[arm], Recipe(steps=700, rate=rate), seed=100)
+            for arm in ("fields_whole_4000", "scratch")
+            for rate in (6e-3, 2e-3)
+            for task in CHOOSING[:3]
+        ),
+        *(
+            Job(task, ARMS[arm], Recipe(steps=700, rate=6e-3), seed=100)
+            for arm in (
+                "fields_cut_2000",
+                "fields_scales_2000",
+                "fields_shallow_4000",
+                "fields_half_4000",
+                "cases_whole_1200",
+            )
+            for task in CHOOSING[:3]
+        ),
+    ]
+
+
+_MIXED = ("scratch", "shift_always", "curve_always")
+_GRAY = CHOOSING[:3]
 
 
 def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe: Recipe, **more: int) -> list[Job]:
     return [Job(task, ARMS[arm], recipe, seed=seed, **more) for seed in seeds for task in tasks for arm in arms]
 
 
-def _mix() -> list[Job]:
-    """Kinds of mixing, starts, then both, with the scratch of the same total."""
-    starts, total = ("cases_whole_300", "fields_whole_300"), replace(_SHORT, steps=700)
+def _study() -> list[Job]:
+    """The study: choosing tasks, starts, confirming tasks, the plateau, more patients, inner folds, more seeds."""
+    two = ("scratch", "shift_always")
     return [
-        *_on(CHOOSING, _FIRST, (0,), _SHORT),
-        *_on(CHOOSING, starts, (0,), _SHORT),
-        *_on(CHOOSING, ("scratch",), (0, 1), total),
-        *_on(CHOOSING, ("shift_both_always", "shift_always"), (0,), total),
-        *_on(CHOOSING, ("shift_both_always",), (1,), total),
-        *_on(CHOOSING, ("curve_always",), (0,), total),
-        *_on(CONFIRMING[2:], ("scratch", "shift_both_always"), (0,), total),
-        *_on(CONFIRMING[1:2], ("scratch", "shift_both_always"), (0,), total),
-        *_on(CONFIRMING[2:], ("scratch", "shift_both_always"), (1,), total),
-        *_on(CHOOSING, ("scratch", "shift_both_always"), (0,), _SHORT, inner=0),
-        *_on(CHOOSING, ("scratch", "shift_both_always"), (0,), _SHORT, inner=1),
-        *_on(CHOOSING, ("shift_always", "curve_always"), (1,), total),
-        *_on(CHOOSING, ("cases_300_shift_late",), (0, 1, 2), _SHORT),
-        *_on(CHOOSING, ("scratch", "shift_always"), (2,), total),
-        *_on(CHOOSING, ("cases_300_shift_late",), (0,), _PLATEAU),
-        *_on(CHOOSING, ("scratch",), (0,), replace(_PLATEAU, steps=1500)),
-        *_on(CHOOSING, ("scratch", "shift_late"), (0, 1), _PLATEAU),
-        *_on(CHOOSING, starts, (1,), _SHORT),
-        *_on(CHOOSING, ("shift_always", "shift_first", "curve_always", "cases_300_curve_late"), (0,), _SHORT),
-        *_on(CHOOSING, _FIRST, (0,), _PLATEAU),
-        *_on(CHOOSING, ("scratch",), (0, 1), replace(_PLATEAU, steps=2400)),
-        *_on(CHOOSING, ("scratch", "shift_late", "curve_late"), (0,), _SHORT, inner=0),
-        *_on(CHOOSING, ("scratch", "shift_late", "curve_late"), (0,), _SHORT, inner=1),
-        *_on(CHOOSING, _FIRST, (1,), _SHORT),
+        *_on(CHOOSING, _MIXED, (0, 1, 2), _SHORT),
+        *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
+        *_on(CONFIRMING, _MIXED, (0, 1), _SHORT),
+        *_on(_GRAY[:2], two, (0, 1), _PLATEAU),
+        *_on(_GRAY[:2], ("scratch",), (0, 1), _BEYOND),
+        *_on((*_GRAY[:2], CHOOSING[3]), two, (0, 1), _SHORT, labelled=20),
+        *(job for fold in (0, 1) for job in _on(_GRAY, two, (0, 1), _SHORT, inner=fold)),
+        *_on(CHOOSING, _MIXED, (3,), _SHORT),
+        *_on(CONFIRMING, _MIXED, (2,), _SHORT),
+        *_on(ACROSS, _MIXED, (0, 1, 2, 3), _SHORT),
+        *_on(CHOOSING, _MIXED, (4, 5, 6, 7), _SHORT),
+        *_on(CONFIRMING, _MIXED, (3,), _SHORT),
     ]
 
 
-def _across() -> list[Job]:
-    """Trained on one source, tested on another; and the first confirming task."""
-    arms = ("scratch", "shift_both_always")
-    return [
-        *_on(("covid_ct_across",), ("scratch", "curve_always", "shift_both_always"), (0,), _SHORT),
-        *_on(CONFIRMING[:1], arms, (0,), replace(_SHORT, steps=700)),
-        *_on(("covid_ct_across",), arms, (1, 2), _SHORT),
-        *_on(CONFIRMING[:1], arms, (1,), replace(_SHORT, steps=700)),
-    ]
-
-
-PLANS: dict[str, Callable[[], list[Job]]] = {"smoke": _smoke, "recipe": _recipe, "mix": _mix, "across": _across}
+PLANS: dict[str, Callable[[], list[Job]]] = {"smoke": _smoke, "recipe": _recipe, "rates": _rates, "study": _study}
 
 
 def jobs(plan: str) -> list[Job]:

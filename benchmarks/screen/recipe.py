@@ -12,7 +12,7 @@ from rasd_nnu.pretrain.synthesis.regions import RegionsConfig
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
 
 #: Raised when the code changes what a training gives; earlier records then count for nothing.
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,13 @@ class Start:
     Args:
         maps: Label maps that are learnt from: ``fields`` (the engine's), ``cases`` (the labelled patients').
         steps: Length of the pre-training.
-        part: ``whole`` or ``encoder``.
+        part: ``whole``, ``encoder``, or ``shallow`` (its first two stages).
         targets: Weight of a segmentation head on the targets (``cases``), beside the prototypes.
         prototypes: Weight of the prototypes.
+        shared: One pre-training for all seeds (and tasks of the same patch and channels), as a user has one checkpoint.
+        weight: Of the transferred weights in a mean with the initial ones (shrink and perturb, Ash and Adams 2020).
+        scales: Whether the prototypes are learnt at all scales of the decoder, not only at the finest.
+        cut: Chance that a skip connection is cut for a sample, so that the deeper stages are needed (``fields``).
     """
 
     maps: str
@@ -66,6 +70,10 @@ class Start:
     part: str = "whole"
     targets: float = 1.0
     prototypes: float = 1.0
+    shared: bool = False
+    weight: float = 1.0
+    scales: bool = False
+    cut: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import torch
 from augment import batch
 from loss import Loss
 from network import apply, build, stages
-from recipe import Job, Start, digest
+from recipe import PROTOCOL, Job, Start, digest
 from tasks import Task
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rasd_nnu.files import atomic_file
 from rasd_nnu.pretrain.objective import PrototypeDisentangling
@@ -21,6 +22,9 @@ from rasd_nnu.pretrain.synthesis.renew import RenewConfig, render_regions
 from rasd_nnu.pretrain.synthesis.warp import warped
 
 _FEATURES, _CLASSES, _RATE, _BATCH = 32, 8, 1e-3, 8
+
+#: What is transferred: beginnings of the names of parameters.
+_PARTS = {"whole": "", "encoder": "encoder", "shallow": ("encoder.stages.0", "encoder.stages.1")}
 
 #: The labelled patients' maps are deformed, and nothing of their appearance is left.
 _WARP = 0.8
@@ -38,22 +42,24 @@ def started(
     kept = {
         name: value[: task.classes] if "seg_layers" in name else value
         for name, value in found.items()
-        if (heads or "seg_layers" not in name) and (start.part == "whole" or name.startswith("encoder"))
+        if (heads or "seg_layers" not in name) and name.startswith(_PARTS[start.part])
     }
-    return weights | kept
+    return weights | {name: torch.lerp(weights[name], value, start.weight) for name, value in kept.items()}
 
 
 def _pretrained(task: Task, job: Job, start: Start, images: Tensor, labels: Tensor, cache: Path) -> dict[str, Tensor]:
     """Pre-train, or read what was pre-trained before; one a seed, and a set of labelled patients for ``cases``."""
-    base = [start.maps, start.steps, job.seed]
+    seed = 0 if start.shared else job.seed
+    base = [PROTOCOL, start.maps, start.steps, seed]
     if start.maps == "fields":
         base += [task.patch, task.channels]
+        base += [start.scales, start.cut] if start.scales or start.cut else []
     else:
         base += [job.task, job.labelled, job.inner, start.targets, start.prototypes]
     file = cache / f"start_{digest(base)}.pt"
     if not file.is_file():
         weights = (
-            _on_fields(task, job, start) if start.maps == "fields" else _on_cases(task, job, start, images, labels)
+            _on_fields(task, seed, start) if start.maps == "fields" else _on_cases(task, job, start, images, labels)
         )
         with atomic_file(file) as out:
             torch.save(weights, out)
@@ -69,23 +75,31 @@ def _optimizer(
     return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
 
-def _on_fields(task: Task, job: Job, start: Start) -> dict[str, Tensor]:
+def _on_fields(task: Task, seed: int, start: Start) -> dict[str, Tensor]:
     """Learn prototypes of the engine's own samples."""
-    network = build(task, _FEATURES, job.seed)
+    network = build(task, _FEATURES, seed)
     objective = PrototypeDisentangling(normalize=True)
     config = SynthesisConfig.preset(
         shape=task.patch, classes=_CLASSES, channels=task.channels, normalization=["ZScoreNormalization"]
     )
     optimizer, schedule = _optimizer([network], start.steps)
+    generator = torch.Generator().manual_seed(seed)
     for step in range(start.steps):
-        x, y = synthesize(config, job.seed, range(step * _BATCH, (step + 1) * _BATCH))
-        value = objective(apply(network, x)[0], y, _CLASSES).total
+        x, y = synthesize(config, seed, range(step * _BATCH, (step + 1) * _BATCH))
+        outputs = apply(network, x, cut=start.cut, generator=generator)
+        value = torch.stack([objective(o, _at(o, y), _CLASSES).total for o in outputs[: None if start.scales else 1]])
+        value = value.mean()
         optimizer.zero_grad()
         value.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 12)
         optimizer.step()
         schedule.step()
     return network.state_dict()
+
+
+def _at(output: Tensor, labels: Tensor) -> Tensor:
+    """Return labels ``(B, *S)`` at the scale of an output ``(B, C, *S')``, the nearest voxel's."""
+    return functional.interpolate(labels[:, None].float(), output.shape[2:])[:, 0].to(labels.dtype)
 
 
 def _on_cases(task: Task, job: Job, start: Start, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
