@@ -98,8 +98,10 @@ def measure(name: str, shape: tuple[int, ...], classes: int, batch: int, device:
     return row
 
 
-def run(device: str) -> list[dict[str, Any]]:
-    """Measure the paper's sizes, memory, and growth with voxels and classes."""
+def run(device: str, *, smoke: bool = False) -> list[dict[str, Any]]:
+    """Measure the paper's sizes, memory, and growth with voxels and classes; or one small volume."""
+    if smoke:
+        return [measure("default", (32,) * 3, 8, 1, device, runs=3)]
     rows = []
     volume, picture = ((128,) * 3, 8), ((512,) * 2, 16)
     for name in PRESETS:
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path)
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--smoke", action="store_true", help="only see that it runs")
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak_of:
@@ -144,7 +147,7 @@ def main() -> None:
         profile(arguments.device)
         return
     begin = time.perf_counter()
-    rows = run(arguments.device)
+    rows = run(arguments.device, smoke=arguments.smoke)
     out = arguments.out or RESULTS / f"engine_{arguments.device}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     content = {"machine": describe_machine(arguments.device), "results": rows}

@@ -213,6 +213,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--clock", default="wall", choices=["wall", "cpu"], help="cpu: this process's own seconds")
     parser.add_argument("--only", nargs="*", help="cases such as plain_64x64x64_b2; other results stay in the file")
+    parser.add_argument("--missing", action="store_true", help="run what the file has no result of")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--layouts", action="store_true", help="compare orders of the weights in memory instead")
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -227,7 +228,8 @@ def main() -> None:
         return
     default = RESULTS / f"{'layouts' if options.layouts else 'step'}_{options.device}.json"
     out = options.out or default
-    known = json.loads(out.read_text())["results"] if options.only and out.is_file() else {}
+    goes_on = (options.only or options.missing) and out.is_file()
+    known = json.loads(out.read_text())["results"] if goes_on else {}
     about = {
         "machine": describe_machine(options.device),
         "clock": options.clock,
@@ -237,7 +239,7 @@ def main() -> None:
     if options.layouts:
         write_text(out, json.dumps({**about, "results": layouts(watch)}, indent=2) + "\n")
         return
-    for name in options.only or cases:
+    for name in options.only or [name for name in cases if name not in known]:
         command = [sys.executable, "-W", "ignore", __file__, "--case", name, "--device", options.device]
         command += ["--threads", str(options.threads), "--runs", str(options.runs), "--clock", options.clock]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
