@@ -17,7 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from differences import Difference, Record, corrected, is_scratch, of_task, over_tasks, pairs, value, visible
 from figures import draw_curves
+from plans import PILOT_SEED
+from recipe import PROTOCOL
 from run import RESULTS
+from side_evidence import agreement, inner_folds, plateau
 from store import Store
 from tasks import ACROSS, CHOOSING, CONFIRMING
 
@@ -25,6 +28,7 @@ from rasd_nnu.files import write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "few_labels.md"
 LOG = PAGE.with_name("log.md")
+CONFIRMED = RESULTS.parent / "screen_confirm.json"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 _SEEDS_OF_POWER = (4, 8)
 
@@ -124,25 +128,6 @@ def power(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def inner_folds(records: Sequence[Record]) -> list[str]:
-    """Return, for each task, seed and arm, the difference on inner folds beside that on the test patients."""
-    lines = ["| task | seed | arm | steps | inner folds | test patients | same sign |", "|---|---|---|---|---|---|---|"]
-    inside: dict[tuple[str, int, str, int], list[float]] = defaultdict(list)
-    for arm, baseline in pairs([r for r in records if r["inner"] is not None]):
-        key = arm["task"], arm["seed"], arm["name"], arm["recipe"]["steps"]
-        inside[key].append(value(arm, "dice") - value(baseline, "dice"))
-    outside: dict[tuple[str, int, str], list[float]] = defaultdict(list)
-    for arm, baseline in pairs([r for r in records if r["inner"] is None]):
-        outside[arm["task"], arm["seed"], arm["name"]].append(value(arm, "dice") - value(baseline, "dice"))
-    for (task, seed, name, steps), values in sorted(inside.items()):
-        tested = outside.get((task, seed, name))
-        if len(values) == 2 and tested:
-            found, true = float(np.mean(values)), float(np.mean(tested))
-            same = "yes" if found * true > 0 else "no"
-            lines.append(f"| {task} | {seed} | {name} | {steps} | {found:+.1f} | {true:+.1f} | {same} |")
-    return lines
-
-
 def log(records: Sequence[Record]) -> list[str]:
     """Return a line for each arm, its length and the side of the split, with intervals over tasks."""
     lines = ["| arm | tasks | patients | steps | at home | under shift | pairs |", "|---|---|---|---|---|---|---|"]
@@ -172,15 +157,22 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    records = Store(arguments.results).records()
+    known = [r for r in Store(arguments.results).records() if r["protocol"] == PROTOCOL]
+    records = [r for r in known if r["seed"] != PILOT_SEED]
+    pilot = [r for r in known if r["seed"] == PILOT_SEED]
     lines = [*tables(records, CHOOSING, "Choosing tasks"), *tables(records, CONFIRMING, "Confirming tasks")]
     lines += tables(records, ACROSS, "Another source")
-    lines += ["### Inner folds", "", *inner_folds(records), ""]
-    lines += ["### Scratch", "", *baselines(records), "", "### What can be seen", "", *power(records), ""]
+    lines += tables(pilot, CHOOSING, "Pilot, a seed of its own")
+    lines += ["### Choosing on inner folds", "", *inner_folds(records), ""]
+    lines += ["### Scratch", "", *baselines(records), "", "### The plateau", "", *plateau(records), ""]
+    lines += ["### Through nnU-Net itself", "", *agreement(records, CONFIRMED), ""]
+    lines += ["### What can be seen", "", *power(records), ""]
     figure = arguments.page.with_name("few_labels_curves.png")
     draw_curves(records, figure)
     _fill(arguments.page, lines)
-    _fill(arguments.page.with_name(LOG.name), log(records))
+    earlier = Store(arguments.results / "protocol_1").records()
+    before = ["", "Before the engine's effects were one file each (protocol 1, one to three seeds):", "", *log(earlier)]
+    _fill(arguments.page.with_name(LOG.name), [*log(known), *before])
 
 
 if __name__ == "__main__":

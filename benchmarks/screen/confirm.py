@@ -3,9 +3,9 @@
     RASD_DATA=... python benchmarks/screen/confirm.py --work DIR [--tasks camus_us,...] [--seeds 0,...]
 
 A task's images, labelled patients and test patients are the screen's; fold k of nnU-Net's split is seed k. The network
-is the planned 2D one with 8 features; AdamW, its rate and the number of steps are the screen's, too. Dice is by patient,
-as in the screen. Killed and called again, it goes on. Writes benchmarks/results/screen_confirm.json, which analyse.py
-reads.
+is the planned 2D one with 8 features; AdamW, its rate and the number of steps are the screen's, too. Dice is by
+patient, as in the screen. Killed and called again, it goes on. Writes benchmarks/results/screen_confirm.json, which
+analyse.py reads.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ from arms import ARMS
 from recipe import Job, Recipe
 from tasks import ACROSS, CHOOSING, CONFIRMING
 
+#: Rates and starts were tried with it; it counts for nothing else.
+PILOT_SEED = 100
+
 _SHORT = Recipe(steps=700, rate=6e-3)
 _PLATEAU = replace(_SHORT, steps=1400)
 _BEYOND = replace(_SHORT, steps=2800)
@@ -23,23 +26,23 @@ def _recipe() -> list[Job]:
     """The short recipe: rate and length, on scratch alone."""
     grid = ((400, 1e-3), (400, 3e-3), (400, 6e-3), (400, 1.2e-2), (800, 6e-3))
     return [
-        Job(task, ARMS["scratch"], Recipe(steps=steps, rate=rate), seed=100)
+        Job(task, ARMS["scratch"], Recipe(steps=steps, rate=rate), seed=PILOT_SEED)
         for steps, rate in grid
         for task in CHOOSING
     ]
 
 
 def _rates() -> list[Job]:
-    """The rate of starts and of scratch, with a seed that is used for nothing else."""
+    """The rate of starts and of scratch, and kinds of starts."""
     return [
         *(
-            Job(task, ARMS[arm], Recipe(steps=700, rate=rate), seed=100)
+            Job(task, ARMS[arm], Recipe(steps=700, rate=rate), seed=PILOT_SEED)
             for arm in ("fields_whole_4000", "scratch")
             for rate in (6e-3, 2e-3)
             for task in CHOOSING[:3]
         ),
         *(
-            Job(task, ARMS[arm], Recipe(steps=700, rate=6e-3), seed=100)
+            Job(task, ARMS[arm], Recipe(steps=700, rate=6e-3), seed=PILOT_SEED)
             for arm in (
                 "fields_cut_2000",
                 "fields_scales_2000",

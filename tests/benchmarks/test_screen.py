@@ -31,6 +31,7 @@ def screen() -> Iterator[Any]:
     import recipe
     import run
     import score
+    import side_evidence
     import store
     import tasks
 
@@ -46,14 +47,8 @@ def screen() -> Iterator[Any]:
     tasks.TASKS["invented"] = tasks.Task("invented", 3, 1, (32, 32), 4, 1, read)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RASD_DATA", "nowhere")
-        found = type(
-            "Screen",
-            (),
-            {
-                m.__name__: m
-                for m in (analyse, arms, augment, differences, loop, plans, recipe, run, score, store, tasks)
-            },
-        )
+        modules = (analyse, arms, augment, differences, loop, plans, recipe, run, score, side_evidence, store, tasks)
+        found = type("Screen", (), {module.__name__: module for module in modules})
         yield found
     tasks.TASKS.clear()
     tasks.TASKS.update(kept)
@@ -223,3 +218,54 @@ def test_the_page_is_made_of_the_records(screen: Any, tmp_path: Path, monkeypatc
     assert "| curve_late | +3.0 | +3.0 [" in text and "stale" not in text and text.endswith("after\n")
     assert "| curve_late | 1 choosing | 3 | 2 | +3.0 | +3.0 | 2 |" in (tmp_path / "log.md").read_text()
     assert (tmp_path / "few_labels_curves.png").stat().st_size > 1000
+
+
+def test_choosing_inside_is_judged_outside(screen: Any) -> None:
+    """Inner folds that point the right way win, those that do not lose what the arm loses."""
+    records = []
+    for seed, inside, outside in ((0, 0.05, 0.04), (1, 0.02, -0.03), (2, -0.01, 0.02)):
+        for arm, gain in (("scratch", 0.0), ("curve_always", 1.0)):
+            for inner in (0, 1):
+                records.append(_record(screen, _job(screen, arm, seed=seed, inner=inner), 0.5 + gain * inside))
+            records.append(_record(screen, _job(screen, arm, seed=seed), 0.5 + gain * outside))
+    lines = screen.side_evidence.inner_folds(records)
+    assert "| camus_us | 1 | curve_always | 3 | 2 | +2.0 | -3.0 | no |" in lines
+    assert lines[-1].startswith("curve_always, 3 pairs: always +1.0, chosen where it is ahead inside +0.3")
+    assert "the better of both +2.0; same sign in 1 of 3" in lines[-1]
+
+
+def test_a_plateau_is_scratch_with_twice_the_steps(screen: Any) -> None:
+    job = _job(screen)
+    longer = replace(job, recipe=replace(job.recipe, steps=4))
+    lines = screen.side_evidence.plateau([_record(screen, job, 0.5), _record(screen, longer, 0.51)])
+    assert lines[2:] == ["| camus_us | 3 | 2 | +1.0 (+1.0) | 1 |"]
+
+
+def test_agreement_with_nnunet_is_of_the_same_task_seed_and_arm(screen: Any, tmp_path: Path) -> None:
+    recipe = {"epochs": 1, "iterations": 2, "rate": "1e-3", "labelled": 3}
+    gains = {"curve_always": (0.01, 0.02), "shift_always": (0.02, 0.01), "random_always": (-0.03, -0.04)}
+    rows = [{"task": "camus_us", "arm": "scratch", "seed": 0, "dice": 0.4}]
+    rows += [{"task": "camus_us", "arm": arm, "seed": 0, "dice": 0.4 + g} for arm, (_, g) in gains.items()]
+    file = tmp_path / "confirm.json"
+    file.write_text(json.dumps({"recipe": recipe, "results": rows}))
+    records = [_record(screen, _job(screen, arm), 0.5 + g) for arm, (g, _) in {"scratch": (0, 0), **gains}.items()]
+    lines = screen.side_evidence.agreement(records, file)
+    assert "| camus_us | 0 | random_always | 50.0 | 40.0 | -3.0 | -4.0 |" in lines
+    assert lines[-1].startswith("Rank correlation of the differences over 3 pairs: 0.50")
+
+
+@pytest.mark.parametrize(("scales", "cut"), [(True, 0.0), (True, 1.0)])
+def test_starts_at_all_scales_and_with_cut_skips(screen: Any, tmp_path: Path, scales: bool, cut: float) -> None:
+    """Coarse heads learn only where all scales are asked for; with all skips cut the first stage still learns."""
+    job = _job(screen, "fields_whole_300")
+    start = replace(job.arm.start, steps=2, scales=scales, cut=cut, shared=True)
+    job = replace(job, arm=replace(job.arm, start=start), seed=7)
+    task = screen.tasks.TASKS["invented"]
+    images, labels = screen.loop.pool_of(job, screen.loop.split(job)[0], tmp_path)
+    weights = screen.loop.build(task, 3, 0).state_dict()
+    found = screen.loop.started(weights, task, job, images, labels, tmp_path)
+    assert not torch.equal(
+        found["encoder.stages.0.0.convs.0.conv.weight"], weights["encoder.stages.0.0.convs.0.conv.weight"]
+    )
+    other = screen.loop.started(weights, task, replace(job, seed=8), images, labels, tmp_path)
+    assert all(torch.equal(found[name], other[name]) for name in found)

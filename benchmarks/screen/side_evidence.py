@@ -1,0 +1,97 @@
+"""Tables beside the main ones: does choosing on inner folds pay, is scratch at its plateau, does nnU-Net agree."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from differences import Record, is_scratch, pairs, setting, value
+from scipy import stats
+
+
+def inner_folds(records: Sequence[Record], folds: int = 2) -> list[str]:
+    """Return, for each task, seed and arm, the difference on inner folds beside that on the test patients.
+
+    Below the table: what choosing gives on the test patients, the arm where it is ahead inside and scratch elsewhere,
+    against always the arm, and against the better of both, which nobody knows beforehand.
+    """
+    inside: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+    outside: dict[tuple[Any, ...], float] = {}
+    for arm, baseline in pairs(records):
+        recipe = arm["recipe"]
+        key = arm["task"], arm["seed"], arm["name"], arm["labelled"], recipe["steps"], recipe["rate"]
+        difference = value(arm, "dice") - value(baseline, "dice")
+        if arm["inner"] is None:
+            outside[key] = difference
+        else:
+            inside[key].append(difference)
+    lines = ["| task | seed | arm | patients | steps | inner folds | test patients | same sign |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for key, values in sorted(inside.items()):
+        if len(values) < folds or key not in outside:
+            continue
+        task, seed, name, labelled, steps, _ = key
+        inner, outer = float(np.mean(values)), outside[key]
+        found[name].append((inner, outer))
+        same = "yes" if inner * outer > 0 else "no"
+        lines.append(f"| {task} | {seed} | {name} | {labelled} | {steps} | {inner:+.1f} | {outer:+.1f} | {same} |")
+    for name, both in found.items():
+        inner_values, outer_values = np.array(both).T
+        chosen, best = np.where(inner_values > 0, outer_values, 0), np.maximum(outer_values, 0)
+        lines += ["", f"{name}, {len(both)} pairs: always {outer_values.mean():+.1f}, chosen where it is ahead inside "]
+        lines[-1] += f"{chosen.mean():+.1f}, the better of both {best.mean():+.1f}; same sign in "
+        lines[-1] += f"{int((inner_values * outer_values > 0).sum())} of {len(both)}."
+    return lines
+
+
+def plateau(records: Sequence[Record]) -> list[str]:
+    """Return what twice the steps give scratch, task by task, in points."""
+    plain = {setting(r, r["recipe"]["steps"]): r for r in records if is_scratch(r) and r["inner"] is None}
+    gains: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+    for record in plain.values():
+        steps = record["recipe"]["steps"]
+        twice = plain.get(setting(record, 2 * steps))
+        if twice is not None:
+            key = record["task"], record["labelled"], steps
+            gains[key].append(value(twice, "dice") - value(record, "dice"))
+    lines = ["| task | patients | steps | twice as many give | seeds |", "|---|---|---|---|---|"]
+    for (task, labelled, steps), values in sorted(gains.items()):
+        each = ", ".join(f"{v:+.1f}" for v in values)
+        lines.append(f"| {task} | {labelled} | {steps} | {np.mean(values):+.1f} ({each}) | {len(values)} |")
+    return lines
+
+
+def agreement(records: Sequence[Record], file: Path) -> list[str]:
+    """Return the differences to scratch of confirm.py beside the screen's of the same task, seed and arm."""
+    content = json.loads(file.read_text())
+    recipe, rows = content["recipe"], content["results"]
+    steps = recipe["epochs"] * recipe["iterations"]
+    screen = {
+        (a["task"], a["seed"], a["name"]): (value(a, "dice") - value(b, "dice"), value(b, "dice"))
+        for a, b in pairs([r for r in records if r["inner"] is None and r["labelled"] == recipe["labelled"]])
+        if a["recipe"]["steps"] == steps and a["recipe"]["rate"] == float(recipe["rate"])
+    }
+    plain = {(r["task"], r["seed"]): 100 * r["dice"] for r in rows if r["arm"] == "scratch"}
+    lines = [
+        "| task | seed | arm | scratch: screen | nnU-Net | difference: screen | nnU-Net |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    both = []
+    for row in sorted(rows, key=lambda r: (r["task"], r["seed"], r["arm"])):
+        own = screen.get((row["task"], row["seed"], row["arm"]))
+        if row["arm"] == "scratch" or own is None:
+            continue
+        base = plain[row["task"], row["seed"]]
+        both.append((own[0], 100 * row["dice"] - base))
+        told = f"{row['task']} | {row['seed']} | {row['arm']} | {own[1]:.1f} | {base:.1f}"
+        lines.append(f"| {told} | {both[-1][0]:+.1f} | {both[-1][1]:+.1f} |")
+    if len(both) > 2:
+        found = stats.spearmanr(*np.array(both).T)
+        told = f"{len(both)} pairs: {found.statistic:.2f} (p {found.pvalue:.2g})."
+        lines += ["", f"Rank correlation of the differences over {told}"]
+    return lines
