@@ -70,6 +70,7 @@ def _study() -> list[Job]:
         *_on(CHOOSING, _MIXED, (0, 1, 2), _SHORT),
         *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
         *_on(CONFIRMING, _MIXED, (0, 1), _SHORT),
+        *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
         *_on(_GRAY[:2], two, (0, 1), _PLATEAU),
         *_on(_GRAY[:2], ("scratch",), (0, 1), _BEYOND),
         *_on((*_GRAY[:2], CHOOSING[3]), two, (0, 1), _SHORT, labelled=20),
