@@ -22,6 +22,10 @@ ARMS = {
             for when, schedule in (("late", _LATE), ("early", _EARLY), ("always", _ALWAYS))
         ),
         Arm("shift_both_always", mix=RenewConfig(kind="shift", alike=0.5, **_ALWAYS)),
+        *(
+            Arm(f"{kind}_quarter", mix=RenewConfig(kind=kind, **{**_ALWAYS, "share": 0.25}))
+            for kind in ("curve", "shift")
+        ),
         Arm("shift_first", mix=RenewConfig(kind="shift", **_FIRST)),
         Arm("random_first", mix=RenewConfig(kind="random", **_FIRST)),
         Arm("shift_mild_late", mix=RenewConfig(kind="shift", **_LATE, spread=(0.0, 0.4), contrast=(0.8, 1.2))),

@@ -68,6 +68,7 @@ def _study() -> list[Job]:
     two = ("scratch", "shift_always")
     return [
         *_on(CHOOSING, _MIXED, (0, 1, 2), _SHORT),
+        *_on(CHOOSING, ("shift_quarter", "curve_quarter"), (0, 1), _SHORT),
         *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
         *_on(CONFIRMING, _MIXED, (0, 1), _SHORT),
         *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
