@@ -9,6 +9,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 
 from rasd_nnu.checkpoints.read import Source
 from rasd_nnu.checkpoints.registry import Choice
+from rasd_nnu.checkpoints.seen import seen_by
 from rasd_nnu.nnunet.trainer_names import TrainerName
 from rasd_nnu.trainers.options import FinetuneRecipe
 from rasd_nnu.transfer import TransferReport
@@ -70,10 +71,12 @@ def describe_start(checkpoint: tuple[Source, Choice] | None, transfer: TransferR
 
 
 def _provenance(source: Source, choice: Choice) -> dict[str, Any]:
+    seen = seen_by(source)
     return {
         "path": str(source.path.resolve()),
         "sha256": source.sha256,
         "chosen_by": choice.named_by,
+        "learned_from": seen and {"dataset": seen.dataset, "fold": seen.fold, "cases": sorted(seen.cases)},
         "rasd": {k: v for k, v in source.meta.items() if k != "architecture"},
     }
 

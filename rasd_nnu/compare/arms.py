@@ -60,7 +60,8 @@ def read_arms(
         pool: Reads the files of one run; returns case -> record and case -> file.
 
     Raises:
-        CompareError: If the arms have one name or a file in common, or a file cannot be read.
+        CompareError: If the arms have one name or a file in common, a file cannot be read, or a case is scored that
+            the weights which its training began with had learned from.
     """
     if names[0] == names[1]:
         raise CompareError(f"both arms are named {names[0]!r}; give them names of their own")
@@ -82,6 +83,7 @@ def _read_arm(
     origin: dict[int | None, dict[str, Path]] = {}
     for seed, files in paths.items():
         runs[seed], origin[seed] = pool(files)
+        provenance.refuse_leaks(name, origin[seed])
     return Arm(name, runs, paths, origin)
 
 

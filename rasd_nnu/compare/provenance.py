@@ -42,7 +42,19 @@ _SHOWN = 60  # characters of a value
 _CLOCK_SLACK_S = 60  # copying a folder may shuffle modification times by so much
 
 
+class _LearnedFrom(BaseModel):
+    dataset: str
+    fold: int | str
+    cases: list[str]
+
+
+class _Checkpoint(BaseModel):
+    learned_from: _LearnedFrom | None = None
+
+
 class _TransferReport(BaseModel):
+    dataset: str | None = None
+    checkpoint: _Checkpoint | None = None
     recipe: dict[str, Any] = {}
     versions: dict[str, Any] = {}
 
@@ -182,6 +194,38 @@ def transferred_share(summaries: Sequence[Path]) -> float | None:
     return min(shares, default=None)
 
 
+def refuse_leaks(arm: str, origin: Mapping[str, Path]) -> None:
+    """Refuse scores of cases that the weights which a training began with had learned from.
+
+    Args:
+        arm: Name of the arm.
+        origin: Case -> the file with its score.
+
+    Raises:
+        CompareError: Naming a case.
+    """
+    for path in dict.fromkeys(origin.values()):
+        dataset, learned = _learned_from(path)
+        if learned is None or learned.dataset != dataset:
+            continue
+        for case in learned.cases:
+            if origin.get(case) == path:
+                raise CompareError(
+                    f"{arm}: {path} scores {case!r}, which the weights it began with had learned from (fold "
+                    f"{learned.fold} of {learned.dataset}), so that it says nothing about new cases. Pre-train for "
+                    "this fold and train again."
+                )
+
+
+def _learned_from(summary: Path) -> tuple[str | None, _LearnedFrom | None]:
+    """Return the data set of a training, and the cases that the weights it began with had learned from."""
+    path = find_beside(summary, TRANSFER_REPORT)
+    if path is None:
+        return None, None
+    report = _TransferReport.model_validate(read_json(path))
+    return report.dataset, report.checkpoint and report.checkpoint.learned_from
+
+
 def label_names(summaries: Sequence[Path]) -> dict[str, str]:
     """Return label -> name from ``dataset.json`` beside the first summary; empty where there is none."""
     path = find_beside(summaries[0], "dataset.json")
@@ -211,5 +255,11 @@ def _suspicions(summary: Path, fold: Path) -> Iterator[str]:
         yield f"{summary} is older than {FINAL_CHECKPOINT}; validate again with --val"
     if fold.name == "fold_all":
         yield "fold 'all' validates on its own training cases; this says nothing about new ones"
+    learned = _learned_from(summary)[1]
+    if learned is not None:
+        yield (
+            f"{fold} began with weights that had learned from the label maps of {len(learned.cases)} training cases "
+            f"of fold {learned.fold} of {learned.dataset}; none of them is scored"
+        )
     if trainer and trainer.arm != "scratch" and transferred_share([summary]) is None:
         yield f"{fold} has no {TRANSFER_REPORT} with a transfer; nothing shows that it began pre-trained"

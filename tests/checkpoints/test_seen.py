@@ -141,6 +141,8 @@ def test_the_trainer_takes_its_folds_own_file_and_the_heads(data: TinyDataset, m
     report = json.loads((Path(trainer.output_folder) / "transfer_report.json").read_text())
     assert report["checkpoint"]["chosen_by"] == "default folder, fold 0"
     assert list(report["checkpoint"]["rasd"]["seen"]["cases"]) == SPLITS[0]["train"]
+    learned = {"dataset": NAME, "fold": 0, "cases": sorted(SPLITS[0]["train"])}
+    assert report["checkpoint"]["learned_from"] == learned
     heads = [t for t in report["transfer"]["tensors"] if t["part"] == "head"]
     assert {t["action"] for t in heads} == {"adapted"}
     assert "the first 3 of 35 rows" in heads[0]["reason"]

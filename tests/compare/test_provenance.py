@@ -88,6 +88,30 @@ def test_a_damaged_transfer_report_is_named(train: Train, text: str, message: st
         _compare(a, b)
 
 
+def _says_what_it_learned_from(fold: Path, cases: list[str], dataset: str = "Dataset004_Hippocampus") -> None:
+    report = json.loads((fold / "transfer_report.json").read_text())
+    learned = {"dataset": dataset, "fold": 1, "cases": cases}
+    report |= {"dataset": "Dataset004_Hippocampus", "checkpoint": {"path": "x.pth", "learned_from": learned}}
+    (fold / "transfer_report.json").write_text(json.dumps(report))
+
+
+def test_scores_of_cases_that_the_start_had_learned_from_are_refused(train: Train) -> None:
+    a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)
+    case = next(iter(SCORES_A))
+    _says_what_it_learned_from(a, ["other", case])
+    with pytest.raises(CompareError, match=f"A: .*summary.json scores '{case}', which the weights it began with"):
+        _compare(a, b)
+
+
+@pytest.mark.parametrize("dataset", ["Dataset004_Hippocampus", "Dataset005_Other"])
+def test_where_the_maps_of_a_start_came_from_is_said(train: Train, dataset: str) -> None:
+    a, b = train("RaSDTrainer", SCORES_A), train("RaSDTrainer_scratch", SCORES_B)
+    cases = ["other"] if dataset.startswith("Dataset004") else list(SCORES_A)  # there, other patients of these names
+    _says_what_it_learned_from(a, cases, dataset)
+    told = [line for line in _compare(a, b).warnings if "learned from" in line]
+    assert len(told) == 1 and f"{len(cases)} training cases of fold 1 of {dataset}" in told[0]
+
+
 def test_regions_are_named_as_in_the_summary(train: Train) -> None:
     regions = {c: {"(1, 2)": s} for c, s in SCORES_A.items()}
     a, b = train("RaSDTrainer", regions), train("RaSDTrainer_scratch", {c: {"(1, 2)": 0.5} for c in regions})
