@@ -68,14 +68,14 @@ def _study() -> list[Job]:
     two = ("scratch", "shift_always")
     return [
         *_on(CHOOSING, _MIXED, (0, 1, 2), _SHORT),
-        *_on(CHOOSING, ("shift_quarter", "curve_quarter"), (0, 1), _SHORT),
-        *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
         *_on(CONFIRMING, _MIXED, (0, 1), _SHORT),
-        *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
+        *(job for fold in (0, 1) for job in _on(_GRAY, two, (0, 1), _SHORT, inner=fold)),
+        *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
         *_on(_GRAY[:2], two, (0, 1), _PLATEAU),
         *_on(_GRAY[:2], ("scratch",), (0, 1), _BEYOND),
         *_on((*_GRAY[:2], CHOOSING[3]), two, (0, 1), _SHORT, labelled=20),
-        *(job for fold in (0, 1) for job in _on(_GRAY, two, (0, 1), _SHORT, inner=fold)),
+        *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
+        *_on(CHOOSING, ("shift_quarter",), (0, 1), _SHORT),
         *_on(CHOOSING, _MIXED, (3,), _SHORT),
         *_on(CONFIRMING, _MIXED, (2,), _SHORT),
         *_on(ACROSS, _MIXED, (0, 1, 2, 3), _SHORT),
