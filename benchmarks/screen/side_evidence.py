@@ -95,3 +95,11 @@ def agreement(records: Sequence[Record], file: Path) -> list[str]:
         told = f"{len(both)} pairs: {found.statistic:.2f} (p {found.pvalue:.2g})."
         lines += ["", f"Rank correlation of the differences over {told}"]
     return lines
+
+
+def depth(file: Path) -> list[str]:
+    """Return what depth.py measured: how much of the objective is left without some stages of the encoder."""
+    found = json.loads(file.read_text())
+    silenced = list(next(iter(found.values())))
+    lines = ["| start | " + " | ".join(silenced) + " |", "|---|" + "---|" * len(silenced)]
+    return lines + [f"| {name} | {' | '.join(f'{100 * v:.1f}' for v in row.values())} |" for name, row in found.items()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +23,8 @@ from rasd_nnu.pretrain.synthesis.regions import RegionsConfig, regions
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig, render_regions
 from rasd_nnu.pretrain.synthesis.warp import warped
 
-_FEATURES, _CLASSES, _RATE, _BATCH = 32, 8, 1e-3, 8
+FEATURES, CLASSES = 32, 8
+_RATE, _BATCH = 1e-3, 8
 
 #: What is transferred: beginnings of the names of parameters.
 _PARTS = {"whole": "", "encoder": "encoder", "shallow": ("encoder.stages.0", "encoder.stages.1")}
@@ -50,17 +53,23 @@ def started(
 def _pretrained(task: Task, job: Job, start: Start, images: Tensor, labels: Tensor, cache: Path) -> dict[str, Tensor]:
     """Pre-train, or read what was pre-trained before; one a seed, and a set of labelled patients for ``cases``."""
     seed = 0 if start.shared else job.seed
-    base = [PROTOCOL, start.maps, start.steps, seed]
     if start.maps == "fields":
-        base += [task.patch, task.channels]
-        base += [start.scales, start.cut] if start.scales or start.cut else []
-    else:
-        base += [job.task, job.labelled, job.inner, start.targets, start.prototypes]
-    file = cache / f"start_{digest(base)}.pt"
+        return on_fields(task, start, seed, cache)
+    key = [start.maps, start.steps, seed, job.task, job.labelled, job.inner, start.targets, start.prototypes]
+    return _cached(cache, key, lambda: _on_cases(task, job, start, images, labels))
+
+
+def on_fields(task: Task, start: Start, seed: int, cache: Path) -> dict[str, Tensor]:
+    """Pre-train on the engine's fields, or read what was pre-trained before."""
+    key = [start.maps, start.steps, seed, task.patch, task.channels]
+    key += [start.scales, start.cut] if start.scales or start.cut else []
+    return _cached(cache, key, lambda: _on_fields(task, seed, start))
+
+
+def _cached(cache: Path, key: list[Any], pretrain: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    file = cache / f"start_{digest([PROTOCOL, *key])}.pt"
     if not file.is_file():
-        weights = (
-            _on_fields(task, seed, start) if start.maps == "fields" else _on_cases(task, job, start, images, labels)
-        )
+        weights = pretrain()
         with atomic_file(file) as out:
             torch.save(weights, out)
     loaded: dict[str, Tensor] = torch.load(file, weights_only=True)
@@ -77,17 +86,17 @@ def _optimizer(
 
 def _on_fields(task: Task, seed: int, start: Start) -> dict[str, Tensor]:
     """Learn prototypes of the engine's own samples."""
-    network = build(task, _FEATURES, seed)
+    network = build(task, FEATURES, seed)
     objective = PrototypeDisentangling(normalize=True)
     config = SynthesisConfig.preset(
-        shape=task.patch, classes=_CLASSES, channels=task.channels, normalization=["ZScoreNormalization"]
+        shape=task.patch, classes=CLASSES, channels=task.channels, normalization=["ZScoreNormalization"]
     )
     optimizer, schedule = _optimizer([network], start.steps)
     generator = torch.Generator().manual_seed(seed)
     for step in range(start.steps):
         x, y = synthesize(config, seed, range(step * _BATCH, (step + 1) * _BATCH))
         outputs = apply(network, x, cut=start.cut, generator=generator)
-        value = torch.stack([objective(o, _at(o, y), _CLASSES).total for o in outputs[: None if start.scales else 1]])
+        value = torch.stack([objective(o, _at(o, y), CLASSES).total for o in outputs[: None if start.scales else 1]])
         value = value.mean()
         optimizer.zero_grad()
         value.backward()
@@ -107,7 +116,7 @@ def _on_cases(task: Task, job: Job, start: Start, images: Tensor, labels: Tensor
 
     The first channels of each head are the targets' and are carried with it; the others are the features.
     """
-    network = build(task, task.classes + _FEATURES, job.seed)
+    network = build(task, task.classes + FEATURES, job.seed)
     objective = PrototypeDisentangling(normalize=True)
     loss = Loss(stages(task) - 1, job.recipe.batch_dice)
     optimizer, schedule = _optimizer([network], start.steps)
