@@ -81,20 +81,30 @@ def test_a_collapsed_training_is_named_and_no_difference_in_quality(write_summar
     assert "not a difference in quality" in text
 
 
-def test_two_seeds_that_disagree_are_not_confirmed(write_summary: Write) -> None:
-    """With two seeds the primary test rejects too often; the sentence says when the conservative one does not."""
-    base = np.full((2, CASES), 0.6) + np.linspace(-0.02, 0.02, CASES)
-    arms = []
-    for arm, shifts in (("a", (0.070, 0.073)), ("b", (0.0, 0.0))):
-        values = base + np.array(shifts)[:, None]
-        arms.append(
-            {s: [write_summary(f"{arm}{s}.json", {f"c{i}": float(v) for i, v in enumerate(values[s])})] for s in (0, 1)}
-        )
+@pytest.mark.parametrize(
+    ("shifts", "spread", "primary", "conservative"),
+    [
+        ((0.036, 0.046), 0.05, True, False),  # the seeds agree in sign, but two do not tell how far seeds vary
+        ((0.070, 0.070), 0.05, True, True),
+        ((0.090, -0.020), 0.05, False, False),
+    ],
+    ids=["unconfirmed", "confirmed", "not shown"],
+)
+def test_what_the_conservative_test_says_about_two_seeds(
+    write_summary: Write, shifts: tuple[float, float], spread: float, primary: bool, conservative: bool
+) -> None:
+    """With two seeds the primary test rejects too often; the sentence says so where the conservative one does not."""
+    patients = np.linspace(-spread, spread, CASES)
+    rest = 0.003 * np.stack([np.cos(np.arange(CASES)), np.sin(np.arange(CASES))])
+    scores = {"a": 0.6 + np.array(shifts)[:, None] + patients + rest, "b": np.full((2, CASES), 0.6)}
+    arms = [
+        {s: [write_summary(f"{arm}{s}.json", {f"c{i}": float(v) for i, v in enumerate(values[s])})] for s in (0, 1)}
+        for arm, values in scores.items()
+    ]
     found = compare_summaries(*arms)
     crossed = found.overall.crossed
     assert crossed is not None
-    if found.overall.p < 0.05 <= crossed.conservative.p:
-        assert "does not confirm it" in found.verdict
-    else:
-        assert "does not confirm it" not in found.verdict
+    assert (found.overall.p < 0.05, crossed.conservative.p < 0.05) == (primary, conservative)
+    assert ("does not confirm it" in found.verdict) == (primary and not conservative)
+    assert ("No difference shown" in found.verdict) == (not primary)
     assert "2 seeds" in found.overall.note

@@ -3,7 +3,8 @@
 `data/van_dyke.csv` holds the ratings of Van Dyke et al. (Cine MRI in the diagnosis of thoracic aortic dissection, 79th
 RSNA, 1993): 2 treatments, 5 readers, 114 cases, the example of nearly all publications on the method. The expected
 numbers are the output of OR-DBM MRMC 2.51 (Iowa; trapezoidal AUC, jackknife) and JAFROC 4.2.1, as kept in the sources
-of the R package RJafroc (inst/IowaResults/VanDyke.txt, inst/JAFROC/VanDykeROC.txt).
+of the R package RJafroc (inst/IowaResults/VanDyke.txt, inst/JAFROC/VanDykeROC.txt). `data/README.md` says where
+the ratings come from and on what grounds they are here.
 """
 
 from __future__ import annotations

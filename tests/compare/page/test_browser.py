@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.compare.page.test_page import evil_study, full_details
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = (400, 1400)
+ROOT = Path(__file__).parents[3]
 #: Runs in the page that frames it: opens everything, sorts, filters and measures, and leaves the result in the DOM.
 PROBE = """
 const results = {};
@@ -94,3 +96,20 @@ def test_sorting_and_filtering(found: tuple[dict[str, Any], str], width: int) ->
     assert plain == sorted(plain) and len(plain) == 23
     assert measured["filtered"] == [f"c{i:03d}" for i in range(10, 20)]
     assert measured["count"] == "10 of 24 cases"
+
+
+def test_it_prints_without_empty_halves(tmp_path: Path) -> None:
+    """The example has two arms, four pictures and four tables; with a section a page it took eleven pages."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (apt-get install chromium)")
+    page, pdf = ROOT / "docs/examples/report.html", tmp_path / "report.pdf"
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", profile, f"--print-to-pdf={pdf}", page.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 6
+
+
+def test_the_example_is_of_todays_page() -> None:
+    page = (ROOT / "docs/examples/report.html").read_text(encoding="utf-8")
+    for part in ("page.css", "page.js"):
+        assert (ROOT / "rasd_nnu/compare/page" / part).read_text(encoding="utf-8").strip() in page
