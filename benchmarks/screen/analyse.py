@@ -20,7 +20,7 @@ from figures import draw_curves
 from plans import PILOT_SEED
 from recipe import PROTOCOL
 from run import RESULTS
-from side_evidence import agreement, depth, inner_folds, plateau
+from side_evidence import agreement, depth, fingerprints, inner_folds, plateau
 from store import Store
 from tasks import ACROSS, CHOOSING, CONFIRMING
 
@@ -28,7 +28,7 @@ from rasd_nnu.files import write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "few_labels.md"
 LOG = PAGE.with_name("log.md")
-CONFIRMED, DEPTH = RESULTS.parent / "screen_confirm.json", RESULTS.parent / "screen_depth.json"
+CONFIRMED, DEPTH, FINGERPRINT = (RESULTS.parent / f"screen_{name}.json" for name in ("confirm", "depth", "fingerprint"))
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 _SEEDS_OF_POWER = (4, 8)
 
@@ -167,6 +167,7 @@ def main() -> None:
     lines += ["### Scratch", "", *baselines(records), "", "### The plateau", "", *plateau(records), ""]
     lines += ["### Through nnU-Net itself", "", *agreement(records, CONFIRMED), ""]
     lines += ["### Voxels nearest to their own prototype, by stages of the encoder set to zero", "", *depth(DEPTH), ""]
+    lines += ["### Fingerprints", "", *fingerprints(records, FINGERPRINT, "shift_always"), ""]
     lines += ["### What can be seen", "", *power(records), ""]
     figure = arguments.page.with_name("few_labels_curves.png")
     draw_curves(records, figure)

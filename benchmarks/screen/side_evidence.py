@@ -12,6 +12,9 @@ import numpy as np
 from differences import Record, is_scratch, pairs, setting, value
 from scipy import stats
 
+#: Length of the trainings that most tables are about.
+MAIN_STEPS = 700
+
 
 def inner_folds(records: Sequence[Record], folds: int = 2) -> list[str]:
     """Return, for each task, seed and arm, the difference on inner folds beside that on the test patients.
@@ -103,3 +106,29 @@ def depth(file: Path) -> list[str]:
     silenced = list(next(iter(found.values())))
     lines = ["| start | " + " | ".join(silenced) + " |", "|---|" + "---|" * len(silenced)]
     return lines + [f"| {name} | {' | '.join(f'{100 * v:.1f}' for v in row.values())} |" for name, row in found.items()]
+
+
+def fingerprints(records: Sequence[Record], file: Path, name: str) -> list[str]:
+    """Return what fingerprint.py found beside the mean gain of an arm in each task, and their rank correlations."""
+    content = json.loads(file.read_text())
+    measures = [key for key in content["results"][0] if key not in ("task", "seed")]
+    gains: dict[str, list[float]] = defaultdict(list)
+    for arm, baseline in pairs([r for r in records if r["inner"] is None and r["labelled"] == content["labelled"]]):
+        if arm["name"] == name and arm["recipe"]["steps"] == MAIN_STEPS:
+            gains[arm["task"]].append(value(arm, "dice") - value(baseline, "dice"))
+    means = {
+        task: [float(np.mean([r[m] for r in content["results"] if r["task"] == task])) for m in measures]
+        for task in gains
+    }
+    lines = [f"| task | {' | '.join(measures)} | gain of {name} |", "|---|" + "---|" * (len(measures) + 1)]
+    for task, numbers in means.items():
+        told = " | ".join(f"{number:.2f}" for number in numbers)
+        lines.append(f"| {task} | {told} | {np.mean(gains[task]):+.1f} |")
+    if len(means) > 2:
+        found = [
+            stats.spearmanr([n[i] for n in means.values()], [np.mean(g) for g in gains.values()])
+            for i in range(len(measures))
+        ]
+        told = ", ".join(f"{m} {f.statistic:+.2f} (p {f.pvalue:.2g})" for m, f in zip(measures, found, strict=True))
+        lines += ["", f"Rank correlation with the gain over {len(means)} tasks: {told}."]
+    return lines
