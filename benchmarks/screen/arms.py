@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from recipe import Arm, RegionsConfig, RenewConfig, Start
 
-_LATE = {"share": 0.5, "begin": 0.3, "end": 0.85}
-_EARLY = {"share": 0.5, "begin": 0.0, "end": 0.85}
+_LATE = {"share": 0.5, "begin": 0.3, "end": 0.85, "falling": True}
+_EARLY = {"share": 0.5, "begin": 0.0, "end": 0.85, "falling": True}
 _ALWAYS = {"share": 0.5, "begin": 0.0, "end": 1.0, "falling": False}
-_FIRST = {"share": 1.0, "begin": 0.0, "end": 0.6}
+_FIRST = {"share": 1.0, "begin": 0.0, "end": 0.6, "falling": True}
 _ALIKE = {"alike": 1.0}
 _BLIND = RegionsConfig(merge=1.0)
 _HALF = RegionsConfig(merge=0.5, divide=0.3)

@@ -66,9 +66,10 @@ def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe:
 def _study() -> list[Job]:
     """The study: choosing tasks, starts, confirming tasks, the plateau, more patients, inner folds, more seeds."""
     two = ("scratch", "shift_always")
+    flat = tuple(task for task in CONFIRMING if task != "hippocampus_3d")  # a training in 3D takes four times as long
     return [
         *_on(CHOOSING, _MIXED, (0, 1, 2), _SHORT),
-        *_on(CONFIRMING, _MIXED, (0, 1), _SHORT),
+        *_on(flat, _MIXED, (0, 1), _SHORT),
         *(job for fold in (0, 1) for job in _on(_GRAY, two, (0, 1), _SHORT, inner=fold)),
         *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
         *_on(_GRAY[:2], two, (0, 1), _PLATEAU),
@@ -77,10 +78,11 @@ def _study() -> list[Job]:
         *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
         *_on(CHOOSING, ("shift_quarter",), (0, 1), _SHORT),
         *_on(CHOOSING, _MIXED, (3,), _SHORT),
-        *_on(CONFIRMING, _MIXED, (2,), _SHORT),
+        *_on(("hippocampus_3d",), two, (0, 1), _SHORT),
+        *_on(flat, _MIXED, (2,), _SHORT),
         *_on(ACROSS, _MIXED, (0, 1, 2, 3), _SHORT),
         *_on(CHOOSING, _MIXED, (4, 5, 6, 7), _SHORT),
-        *_on(CONFIRMING, _MIXED, (3,), _SHORT),
+        *_on(flat, _MIXED, (3,), _SHORT),
     ]
 
 

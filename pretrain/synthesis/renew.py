@@ -62,11 +62,11 @@ class RenewConfig(Settings):
         ConfigError: If a key is unknown or a value out of its range.
     """
 
-    kind: Literal["curve", "shift", "random", "convolution"] = "curve"
+    kind: Literal["curve", "shift", "random", "convolution"] = "shift"
     share: Probability = 0.5
-    begin: Probability = 0.3
-    end: Probability = 0.85
-    falling: bool = True
+    begin: Probability = 0.0
+    end: Probability = 1.0
+    falling: bool = False
     blend: Pair = (1.0, 1.0)
     rising: Probability = 0.5
     inverted: Probability = 0.5

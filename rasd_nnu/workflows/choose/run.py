@@ -32,7 +32,7 @@ CANDIDATES = {
         Candidate(BASELINE, "scratch"),
         *(Candidate(kind, "scratch", RenewConfig(kind=kind)) for kind in ("curve", "shift", "random")),
         Candidate("start", "rasd"),
-        Candidate("start+curve", "rasd", RenewConfig(kind="curve")),
+        Candidate("start+shift", "rasd", RenewConfig(kind="shift")),
     )
 }
 

@@ -137,9 +137,9 @@ def test_what_is_alike_stays_alike() -> None:
 
 
 def test_the_schedule_waits_and_falls_to_0() -> None:
-    late = RenewConfig(share=0.5, begin=0.3, end=0.85)
+    late = RenewConfig(share=0.5, begin=0.3, end=0.85, falling=True)
     assert [late.share_at(p) for p in (0, 0.29, 0.3, 0.575, 0.85, 1)] == pytest.approx([0, 0, 0.5, 0.25, 0, 0])
-    steady = RenewConfig(share=0.5, begin=0, end=1, falling=False)
+    steady = RenewConfig(share=0.5)
     assert [steady.share_at(p) for p in (0, 0.5, 0.99)] == [0.5] * 3
 
 
@@ -153,7 +153,7 @@ def test_more_regions_than_the_engine_has_classes() -> None:
     ("wrong", "message"),
     [
         ({"kind": "curves"}, "kind"),
-        ({"begin": 0.9}, "expected begin below end"),
+        ({"begin": 0.9, "end": 0.9}, "expected begin below end"),
         ({"blend": (0, 2)}, "expected blend up to 1"),
         ({"contrast": (2, 1)}, "expected contrast from low to high"),
         ({"shares": 1}, "Did you mean 'share'"),

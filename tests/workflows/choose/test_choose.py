@@ -78,9 +78,9 @@ def test_auto_is_what_was_chosen(tiny: TinyDataset, capsys: pytest.CaptureFixtur
 def test_starts_are_tried_where_there_is_a_checkpoint(tiny: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     _fails(tiny, "no pre-trained checkpoint for Dataset901_Tiny", capsys, "--arms", "start")
     write_checkpoint(tiny, "2d")
-    assert _choose(tiny, *QUICK, "--arms", "start,start+curve") == 0
+    assert _choose(tiny, *QUICK, "--arms", "start,start+shift") == 0
     out = capsys.readouterr().out
-    assert "start+curve" in out
+    assert "start+shift" in out
     assert "wrote " in out
 
 
