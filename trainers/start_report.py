@@ -37,7 +37,7 @@ def start_report(
     Args:
         trainer: The initialised trainer.
         checkpoint: The checkpoint and what named it, or None for the scratch arm.
-        transfer: What was carried, or None for the scratch arm.
+        transfer: What was transferred, or None for the scratch arm.
 
     Returns:
         ``arm``, ``seed``, ``recipe``, ``checkpoint`` and ``transfer`` (both None for the scratch arm), ``versions``
@@ -65,7 +65,7 @@ def describe_start(checkpoint: tuple[Source, Choice] | None, transfer: TransferR
     source, choice = checkpoint
     return (
         f"weights of {source.path} (named by {choice.named_by}, sha256 {source.sha256[:12]})\n{transfer.table()}\n"
-        f"carried {transfer.share_of_tensors():.1%} of the distinct tensors and "
+        f"transferred {transfer.share_of_tensors():.1%} of the distinct tensors and "
         f"{transfer.share_of_parameters():.1%} of the parameters, segmentation heads apart"
     )
 

@@ -12,7 +12,7 @@ from rasd_nnu.cli.options import whole_number
 from rasd_nnu.errors import CompareError
 
 if TYPE_CHECKING:
-    from rasd_nnu.workflows.selection import Selection
+    from rasd_nnu.workflows.units import Selection
 
 Datasets = Annotated[list[str] | None, typer.Argument(help="Ids or full names of data sets.")]
 Configuration = Annotated[
@@ -74,7 +74,7 @@ def numbers(seeds: str) -> list[int]:
 
 def selection(options: dict[str, Any]) -> Selection:
     """Return the selection that the options of a command, by the names of its fields, ask for."""
-    from rasd_nnu.workflows.selection import Selection
+    from rasd_nnu.workflows.units import Selection
 
     margin, rope = options["margin"], options["rope"]
     if margin is not None and not margin > 0:

@@ -1,4 +1,4 @@
-"""Carry pre-trained weights into a network: first a plan for every distinct tensor, then copies in place."""
+"""Transfer pre-trained weights into a network: first a plan for every distinct tensor, then copies in place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTHING = "nothing in the checkpoint corresponds to it"
 
 @dataclass(frozen=True)
 class Step:
-    """What is to become of one distinct tensor: its entry in the report, and the values if it is carried."""
+    """What is to become of one distinct tensor: its entry in the report, and the values if it is transferred."""
 
     target: DistinctTensor
     entry: TensorEntry
@@ -52,10 +52,10 @@ def plan_transfer(
         weights: State dict of the pre-trained network.
         network: Target, without wrappers.
         names: Which tensors correspond when the topologies differ (`name_map`), and allows their shapes to be
-            adapted. None carries only tensors of the same name and shape.
+            adapted. None transfers only tensors of the same name and shape.
         how: What may be adapted beyond the default.
-        only: Carry this part alone; None carries all but the segmentation heads.
-        heads: Carry the segmentation heads, too: the checkpoint's first output channels are the network's.
+        only: Transfer this part alone; None transfers all but the segmentation heads.
+        heads: Transfer the segmentation heads, too: the checkpoint's first output channels are the network's.
 
     Returns:
         One step per distinct tensor.
@@ -71,7 +71,7 @@ def _left_out(step: Step, only: Part) -> Step:
     """Return the step, or one that leaves the tensor if it is of another part than ``only``."""
     if step.value is None or step.target.part == only:
         return step
-    entry = replace(step.entry, action="left", reason=f"only the {only} is carried")
+    entry = replace(step.entry, action="left", reason=f"only the {only} is transferred")
     return Step(step.target, entry, None)
 
 
@@ -86,7 +86,7 @@ def _step(
         return Step(target, TensorEntry(name, target.part, shape, action, source, reason), value)
 
     if target.part == "head":
-        return step("left", None, "segmentation heads are not carried")
+        return step("left", None, "segmentation heads are not transferred")
     if source is None:
         unmapped = names is not None and candidates == (None,)
         return step("left", None, names.otherwise if names and unmapped else NOTHING)
@@ -132,14 +132,14 @@ def transfer_weights(
     only: Part | None = None,
     heads: bool = False,
 ) -> TransferReport:
-    """Carry ``weights`` into ``network`` in place.
+    """Transfer ``weights`` into ``network`` in place.
 
-    Consumes no randomness; tensors that are not carried stay as they are.
+    Consumes no randomness; tensors that are not transferred stay as they are.
 
     Args:
         weights: State dict of the pre-trained network.
         network: Target, possibly wrapped for several devices or compiled.
-        required: Least share of the parameters that must be carried.
+        required: Least share of the parameters that must be transferred.
         part: Part of the network whose share counts; None for all but the segmentation heads.
         names: As for `plan_transfer`.
         how: As for `plan_transfer`.

@@ -22,7 +22,7 @@ class FitOptions:
 
     Args:
         width: Crop or pad networks of other width.
-        inflate: Carry a 2D network into a 3D one, and how.
+        inflate: Transfer a 2D network into a 3D one, and how.
         channels: For each input channel of the plan the checkpoint's channel, by name or number, or ``-`` for a new
             one, as ``T1,T2,-``; None gives every channel the same share where the numbers differ.
     """

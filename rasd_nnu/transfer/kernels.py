@@ -179,8 +179,8 @@ def _sides(rows: int) -> dict[int, int]:
 def resize_width(value: torch.Tensor, initial: torch.Tensor, role: Role, how: Width) -> torch.Tensor:
     """Fit the channels of ``value`` into those of ``initial``.
 
-    Padded, the new channels keep their random kernels, and the carried ones do not read them at first: what the
-    carried ones compute is kept. Cropped, it is not.
+    Padded, the new channels keep their random kernels, and the transferred ones do not read them at first: what the
+    transferred ones compute is kept. Cropped, it is not.
 
     Args:
         value: Kernel or vector of the checkpoint, with the spatial size of the target.
@@ -201,10 +201,10 @@ def resize_width(value: torch.Tensor, initial: torch.Tensor, role: Role, how: Wi
         return result
     out_axis, in_axis = (1, 0) if role == "transposed" else (0, 1)
     outputs = min(value.shape[out_axis], result.shape[out_axis])
-    carried, source = result.narrow(out_axis, 0, outputs), value.narrow(out_axis, 0, outputs)
-    carried.zero_()
+    transferred, source = result.narrow(out_axis, 0, outputs), value.narrow(out_axis, 0, outputs)
+    transferred.zero_()
     halves = 2 if role == "concatenated" else 1
-    for ours, theirs in zip(carried.chunk(halves, in_axis), source.chunk(halves, in_axis), strict=True):
+    for ours, theirs in zip(transferred.chunk(halves, in_axis), source.chunk(halves, in_axis), strict=True):
         inputs = min(ours.shape[in_axis], theirs.shape[in_axis])
         ours.narrow(in_axis, 0, inputs).copy_(theirs.narrow(in_axis, 0, inputs))
     return result

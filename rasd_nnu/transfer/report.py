@@ -1,4 +1,4 @@
-"""What became of each tensor of the target network when weights were carried over."""
+"""What became of each tensor of the target network when weights were transferred."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TensorEntry:
 class TransferReport:
     """Per tensor and in sum, how much of a network came from a checkpoint.
 
-    Shares are of everything but the segmentation heads, which are carried only where they learned the same labels.
+    Shares are of everything but the segmentation heads, which are transferred only where they learned the same labels.
 
     Args:
         entries: One per distinct tensor of the target.
@@ -57,11 +57,11 @@ class TransferReport:
         return [e for e in self.entries if e.part != "head" and part in (None, e.part)]
 
     def share_of_tensors(self, part: Part | None = None) -> float:
-        """Return the share of distinct tensors carried, of one part or (None) of all but the heads."""
+        """Return the share of distinct tensors transferred, of one part or (None) of all but the heads."""
         return _share((1, e.action) for e in self._body(part))
 
     def share_of_parameters(self, part: Part | None = None) -> float:
-        """Return the share of parameters carried, of one part or (None) of all but the heads."""
+        """Return the share of parameters transferred, of one part or (None) of all but the heads."""
         return _share((e.parameters, e.action) for e in self._body(part))
 
     def require(self, share: float, part: Part | None = None) -> None:
@@ -72,7 +72,7 @@ class TransferReport:
             part: Count only this part; None, or a part that the network does not have, counts all but the heads.
 
         Raises:
-            TransferError: If less was carried; the message names the first tensor that was left and why.
+            TransferError: If less was transferred; the message names the first tensor that was left and why.
         """
         if not self._body(part):
             part = None  # a network without an encoder of its own, such as a chain of blocks
@@ -124,7 +124,9 @@ class TransferReport:
         Args:
             most: List at most so many tensors; `to_dict` has them all.
         """
-        rows = [f"{'part':<10}{'tensors':>9}{'copied':>9}{'adapted':>9}{'left':>6}{'parameters':>14}{'carried':>10}"]
+        rows = [
+            f"{'part':<10}{'tensors':>9}{'copied':>9}{'adapted':>9}{'left':>6}{'parameters':>14}{'transferred':>13}"
+        ]
         labels: tuple[Part, ...] = ("encoder", "decoder", "head")
         for part in labels:
             entries = [e for e in self.entries if e.part == part]
@@ -132,7 +134,7 @@ class TransferReport:
             share = _share((e.parameters, e.action) for e in entries)
             rows.append(
                 f"{part:<10}{len(entries):>9}{count['copied']:>9}{count['adapted']:>9}{count['left']:>6}"
-                f"{sum(e.parameters for e in entries):>14,}{share:>10.1%}"
+                f"{sum(e.parameters for e in entries):>14,}{share:>13.1%}"
             )
         rows += [f"  warning: {warning}" for warning in self.warnings]
         notable = [e for e in self._body() if e.action != "copied"]

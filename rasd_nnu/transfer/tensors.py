@@ -12,7 +12,7 @@ import torch
 Part = Literal["encoder", "decoder", "head"]
 
 #: Module names of segmentation heads (nnU-Net's U-Nets, SwinUNETR, Primus). They answer the question of one data set
-#: and are never carried to another; the widths of the whole ``up_projection`` follow the number of classes.
+#: and are never transferred to another; the widths of the whole ``up_projection`` follow the number of classes.
 HEADS = frozenset({"seg_layers", "out", "up_projection"})
 
 #: Module names of encoders (nnU-Net's U-Nets, SwinUNETR, Primus). SwinUNETR's convolutions on the skips

@@ -238,7 +238,8 @@ def _compare(job: Job, dataset: str, compact: str, settings: DemoSettings) -> St
     """Compare the arms, print the tables and write ``comparison.json`` and ``comparison.csv``."""
     from rasd_nnu.compare.export import to_csv, to_json
     from rasd_nnu.compare.render import print_study
-    from rasd_nnu.workflows.selection import Selection, run_selection
+    from rasd_nnu.workflows.selection import run_selection
+    from rasd_nnu.workflows.units import Selection
 
     several = len(settings.seeds) > 1
     asked = Selection(

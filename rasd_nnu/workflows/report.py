@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rasd_nnu.compare import provenance
+from rasd_nnu.compare.design import Entry
 from rasd_nnu.compare.page import Details, Line, Pair, Picture, Pretraining, Transfer, render_page
 from rasd_nnu.compare.result import Comparison
-from rasd_nnu.compare.study import Entry, Study
+from rasd_nnu.compare.study import Study
 from rasd_nnu.errors import ConfigError, DatasetError, UserError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.results import fold_folder

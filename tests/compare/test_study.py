@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 
 from rasd_nnu.compare import export
+from rasd_nnu.compare.design import Design, Unit
 from rasd_nnu.compare.methods import methods_paragraph
 from rasd_nnu.compare.render import print_study
 from rasd_nnu.compare.statistics import Request, ScoreTable, each_label, paired_statistics
-from rasd_nnu.compare.study import Design, Study, Unit, compare_study
+from rasd_nnu.compare.study import Study, compare_study
 from rasd_nnu.errors import CompareError
 from tests.compare.records import classification, detection
 

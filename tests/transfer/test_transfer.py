@@ -29,7 +29,7 @@ def _write(path: Path, target: NetworkTarget) -> torch.nn.Module:
     return network
 
 
-def test_every_tensor_but_the_heads_is_carried(tmp_path: Path) -> None:
+def test_every_tensor_but_the_heads_is_transferred(tmp_path: Path) -> None:
     target, path = _target(), tmp_path / "a.pth"
     source = _write(path, target)
     network = build_network(target, feature_channels=3)
@@ -41,7 +41,7 @@ def test_every_tensor_but_the_heads_is_carried(tmp_path: Path) -> None:
     assert report.share_of_tensors() == report.share_of_parameters() == 1.0
     heads = [e for e in report.entries if e.part == "head"]
     assert heads
-    assert {(e.action, e.reason) for e in heads} == {("left", "segmentation heads are not carried")}
+    assert {(e.action, e.reason) for e in heads} == {("left", "segmentation heads are not transferred")}
 
 
 def test_copy_is_in_place_and_consumes_no_randomness(tmp_path: Path) -> None:

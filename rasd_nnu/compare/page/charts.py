@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from rasd_nnu.compare.across import Ranking
 from rasd_nnu.compare.page.content import Line
 from rasd_nnu.compare.page.svg import WIDTH, Drawing, bottom_axis, left_axis, scale, shorten, spread
 from rasd_nnu.compare.result import Comparison
-from rasd_nnu.compare.study import Ranking, Study
+from rasd_nnu.compare.study import Study
 
 _LEFT, _RIGHT = 8.0, WIDTH - 8.0
 

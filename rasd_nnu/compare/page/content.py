@@ -70,7 +70,7 @@ class Transfer:
 
     Args:
         arm: The arm.
-        parts: Part of the network, tensors, and share of its parameters that was carried.
+        parts: Part of the network, tensors, and share of its parameters that was transferred.
         reasons: What was done (copied, adapted, left) and why, and for how many tensors.
         warnings: What a reader should know.
     """

@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from rasd_nnu import __version__
 from rasd_nnu.compare import export, render
+from rasd_nnu.compare.design import Entry
 from rasd_nnu.compare.methods import methods_paragraph
 from rasd_nnu.compare.page import charts
 from rasd_nnu.compare.page.content import Details, Picture
 from rasd_nnu.compare.result import Comparison
-from rasd_nnu.compare.study import Entry, Study
+from rasd_nnu.compare.study import Study
 from rasd_nnu.compare.verdict import about_collapse
 
 _MOST_LABEL_COLUMNS = 6

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rasd_nnu.compare.design import Design, Unit
 from rasd_nnu.compare.page import Details, Line, Pair, Picture, Pretraining, Transfer, render_page
-from rasd_nnu.compare.study import Design, Study, Unit, compare_study
+from rasd_nnu.compare.study import Study, compare_study
 from tests.compare.records import classification, detection
 
 EVIL = "</script><img src=x onerror=alert(1)>"
