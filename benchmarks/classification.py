@@ -3,10 +3,11 @@
     RASD_DATA=... python benchmarks/classification.py --out DIR [--tasks pneumonia,hippocampus_size] [--table]
 
 Everything goes through the project's commands: ``tasks prepare``, nnU-Net's planning, ``pretrain`` for the plan (with
-fewer features, for CPU cores), ``finetune`` of both arms with every number of labelled images and seed,
-and ``compare`` on the held-out test images. One pre-training serves all seeds; a seed is another choice of labelled
-images, another random linear layer (and encoder, in the scratch arm) and other batches. Stopped or killed, the same
-command goes on; ``--table`` only compares what is there. The result is results/classification.json.
+fewer features, for CPU cores), ``finetune`` of both arms with every number of labelled images and seed, and ``compare``
+on the held-out test images. One pre-training serves all seeds; a seed is another choice of labelled images, another
+random linear layer (and encoder, in the scratch arm) and other batches. The fine-tunings are called in this process,
+which spares the imports. Stopped or killed, the same command goes on; ``--table`` only compares what is there. The
+result is results/classification.json.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import argparse
 import itertools
 import json
 import os
+import shlex
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from classification_data import TASKS, Task
 from machine import describe_machine
 from rich.console import Console
 
+from rasd_nnu.cli.main import main
 from rasd_nnu.files import write_text
 from rasd_nnu.locks import exclusive
 from rasd_nnu.reading import read_json_object
@@ -88,7 +92,18 @@ def train(job: Job, task: Task, run: Run) -> None:
     if run.labelled is not None:
         command += ["--labelled", str(run.labelled)]
     needs = Needs(after=["compact", *(["pretrain"] if run.arm == "rasd" else [])])
-    job.run(run.name, run.name, command, needs=needs)
+    job.call(run.name, shlex.join(command), command, lambda: _called(command[1:], job.folder / "cpu", run), needs)
+
+
+def _called(arguments: list[str], folder: Path, run: Run) -> None:
+    """Call the command line in this process, and keep the processor's seconds."""
+    begin = time.process_time()
+    try:
+        main(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise
+    write_text(folder / f"{run.name}.json", json.dumps({"cpu_seconds": round(time.process_time() - begin, 1)}))
 
 
 def compare(job: Job, tasks: list[tuple[Task, list[Run]]]) -> dict[str, Any]:
@@ -107,6 +122,17 @@ def compare(job: Job, tasks: list[tuple[Task, list[Run]]]) -> dict[str, Any]:
     return read_json_object(found, ValueError)
 
 
+def _without_cases(study: dict[str, Any]) -> dict[str, Any]:
+    """Return what a comparison found, without the cases."""
+    kept = ("overall", "others", "seeds", "verdict", "warnings")
+    entries = []
+    for entry in study["entries"]:
+        found = entry["comparison"]
+        own = {"design": entry["design"], "p_holm": entry["p_holm"], "test_images": len(found["rows"])}
+        entries.append({**own, **{name: found[name] for name in kept}})
+    return {"sentence": study["sentence"], "entries": entries}
+
+
 def summary(folder: Path, task: Task, run: Run) -> dict[str, Any]:
     """Return the scores of one fine-tuning and what it took."""
     own = folder_of(folder / task.key, task, run)
@@ -120,10 +146,11 @@ def summary(folder: Path, task: Task, run: Run) -> dict[str, Any]:
         "training_images": scores["training_cases"],
         "test": scores["test"],
         "seconds": report["seconds"],
+        **read_json_object(folder / task.key / "cpu" / f"{run.name}.json", ValueError),
     }
 
 
-def main() -> None:
+def run_benchmark() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
@@ -140,6 +167,7 @@ def main() -> None:
                 folder = out / task.key
                 folder.mkdir(exist_ok=True)
                 job = Job(folder, demo_environment(folder, "cpu") | {"nnUNet_def_n_proc": "1"}, console)
+                os.environ.update(job.environment)
                 prepare(job, task)
                 for seed, labelled, arm in itertools.product(SEEDS, task.epochs, ARMS):
                     train(job, task, Run(arm, labelled, seed))
@@ -150,10 +178,10 @@ def main() -> None:
         "machine": describe_machine("cpu"),
         "tasks": {task.key: task.described(out / task.key) for task, _ in done},
         "runs": [summary(out, task, run) for task, runs in done for run in runs],
-        "comparison": comparison,
+        "comparison": _without_cases(comparison),
     }
     write_text(RESULTS, json.dumps(content, indent=1) + "\n")
-    console.print(comparison["sentence"] if "sentence" in comparison else comparison["verdict"])
+    console.print(comparison["sentence"])
 
 
 def _finished(out: Path, task: Task) -> list[Run]:
@@ -167,4 +195,4 @@ def _finished(out: Path, task: Task) -> list[Run]:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark()

@@ -101,6 +101,8 @@ def _way(spec: DatasetSpec) -> str:
         text = "It can be downloaded without a log-in; `prepare` does that."
     if spec.task == "segmentation":
         lines += _segmentation_lines(spec)
+    elif spec.task == "classification":
+        lines += _classification_lines(spec)
     return f"## From the download to the comparison\n\n{text}\n\n```bash\n" + "\n".join(lines) + "\n```"
 
 
@@ -112,6 +114,17 @@ def _segmentation_lines(spec: DatasetSpec) -> list[str]:
         f"nnUNetv2_train {spec.id} {configuration} 0 -tr RaSDTrainer",
         f"nnUNetv2_train {spec.id} {configuration} 0 -tr RaSDTrainer_scratch",
         f"rasd_nnu compare {spec.id} -c {configuration} -f 0",
+    ]
+
+
+def _classification_lines(spec: DatasetSpec) -> list[str]:
+    configuration = "2d" if spec.dims == 2 else "3d_fullres"
+    return [
+        f"nnUNetv2_plan_and_preprocess -d {spec.id} --verify_dataset_integrity",
+        f"rasd_nnu pretrain --dataset {spec.id} -c {configuration}",
+        f"rasd_nnu finetune {spec.id} -c {configuration} --arm rasd",
+        f"rasd_nnu finetune {spec.id} -c {configuration} --arm scratch",
+        f"rasd_nnu compare {spec.id} -c {configuration} -f 0 --trainer RaSDClassifier_20epochs --seeds 0",
     ]
 
 
