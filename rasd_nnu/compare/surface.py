@@ -12,6 +12,7 @@ import importlib.util
 import json
 import math
 import multiprocessing
+import warnings
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -274,8 +275,10 @@ def of_label(
     both = (prediction | reference).nonzero()
     box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in both)  # surfaces do not depend on what is outside
     y_pred, y = (torch.from_numpy(np.pad(mask[box], 1))[None, None].float() for mask in (prediction, reference))
-    nsd = compute_surface_dice(
-        y_pred, y, [tolerance_mm], include_background=True, spacing=list(spacing), use_subvoxels=True
-    )
-    hd95 = compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=list(spacing))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "monai.metrics.utils get_mask_edges", FutureWarning)  # MONAI's own call
+        nsd = compute_surface_dice(
+            y_pred, y, [tolerance_mm], include_background=True, spacing=list(spacing), use_subvoxels=True
+        )
+        hd95 = compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=list(spacing))
     return {"nsd": float(nsd), "hd95": float(hd95)}

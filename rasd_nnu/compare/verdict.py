@@ -70,9 +70,10 @@ def about_seeds(comparison: Comparison) -> str:
     unit = "patients" if comparison.grouped else "cases"
     if result.method == "crossed" and result.crossed is not None:
         return f"The p-value and the interval cover other {unit} and other training seeds. {_what_would_help(result)}"
+    known = OTHER_RUNS if comparison.kind == "segmentation" else "by how much is not known for this kind of task"
     return (
         f"The p-value and the interval cover the choice of {unit}, not that of the training seed: another run may "
-        f"differ; {OTHER_RUNS}."
+        f"differ; {known}."
     )
 
 

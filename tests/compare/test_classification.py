@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from rasd_nnu.compare.classification import compare_predictions
+from rasd_nnu.compare.verdict import about_seeds
 from rasd_nnu.errors import CompareError
 from rasd_nnu.records import read_predictions
 from rasd_nnu.stats import delong_paired
@@ -37,6 +38,7 @@ def test_two_classes_one_training_is_delong(tmp_path: Path) -> None:
     accuracy = found.others["accuracy"]
     assert accuracy.mean_a == pytest.approx(np.mean(first.argmax(1) == truth.argmax(1)))
     assert accuracy.mcnemar is not None
+    assert "not known for this kind of task" in about_seeds(found)  # the spread that is known is one of Dice
     assert found.rows[0].a == pytest.approx((first * truth).sum(1)[0], abs=1e-8)
 
 
