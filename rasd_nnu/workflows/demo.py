@@ -225,7 +225,7 @@ def _train(job: Job, dataset: str, compact: str, trainer: str, settings: DemoSet
     # Augmentation in the training process itself: both arms then see exactly the same patches. (Planning does not
     # work with this setting.) nnU-Net's SGD has a momentum of 0.99, made for 250,000 steps; a few
     # hundred do not get past predicting background.
-    recipe = {"nnUNet_n_proc_DA": "0", "RASD_OPTIMIZER": "adamw", "RASD_LR": "1e-3"}
+    recipe = {"nnUNet_n_proc_DA": "0", "RASD_OPTIMIZER": "adamw", "RASD_LR": "6e-3"}
     text = f"fine-tune {arm}, predict the held-out cases"
     preprocessed = job.folder / "nnUNet_preprocessed" / dataset
     inputs = [preprocessed / name for name in ("nnUNetPlans.json", "splits_final.json")]
