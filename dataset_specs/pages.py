@@ -99,10 +99,7 @@ def _way(spec: DatasetSpec) -> str:
     if spec.access == "open" and spec.downloads:
         lines = [f"rasd_nnu tasks prepare {spec.key}"]
         text = "It can be downloaded without a log-in; `prepare` does that."
-    if spec.task == "segmentation":
-        lines += _segmentation_lines(spec)
-    elif spec.task == "classification":
-        lines += _classification_lines(spec)
+    lines += _segmentation_lines(spec) if spec.task == "segmentation" else _finetune_lines(spec)
     return f"## From the download to the comparison\n\n{text}\n\n```bash\n" + "\n".join(lines) + "\n```"
 
 
@@ -117,14 +114,15 @@ def _segmentation_lines(spec: DatasetSpec) -> list[str]:
     ]
 
 
-def _classification_lines(spec: DatasetSpec) -> list[str]:
+def _finetune_lines(spec: DatasetSpec) -> list[str]:
     configuration = "2d" if spec.dims == 2 else "3d_fullres"
+    trainer = "RaSDClassifier_20epochs" if spec.task == "classification" else "RaSDDetector_50epochs"
     return [
         f"nnUNetv2_plan_and_preprocess -d {spec.id} --verify_dataset_integrity",
         f"rasd_nnu pretrain --dataset {spec.id} -c {configuration}",
         f"rasd_nnu finetune {spec.id} -c {configuration} --arm rasd",
         f"rasd_nnu finetune {spec.id} -c {configuration} --arm scratch",
-        f"rasd_nnu compare {spec.id} -c {configuration} -f 0 --trainer RaSDClassifier_20epochs --seeds 0",
+        f"rasd_nnu compare {spec.id} -c {configuration} -f 0 --trainer {trainer} --seeds 0",
     ]
 
 

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rasd_nnu.cli.options import chosen_device
+from rasd_nnu.cli.options import TransferOption, chosen_device
 from rasd_nnu.errors import ConfigError
 
 if TYPE_CHECKING:
     from rasd_nnu.workflows.finetune import FinetuneSettings
+    from rasd_nnu.workflows.finetune_detection import DetectionSettings
+
+#: Option -> tasks that it is for.
+_OPTIONS = {
+    "iterations": ("segmentation",),
+    "labelled": ("classification",),
+    "series": ("classification",),
+    "lr": ("classification", "detection"),
+    "batch_size": ("classification", "detection"),
+    "mirror": ("classification", "detection"),
+    "transfer": ("detection",),
+    "bf16": ("detection",),
+}
 
 
 def command(
@@ -20,53 +33,89 @@ def command(
     arm: Annotated[str, typer.Option(help="rasd, scratch, or a registered arm.")] = "rasd",
     fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="Fold.")] = 0,
     plans: Annotated[str, typer.Option("-p", "--plans", help="Plans name.")] = "nnUNetPlans",
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and batches; 0 in classification.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Length; nnU-Net's, or 20 in classification.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of weights and batches; in segmentation none by default, else 0.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Length; nnU-Net's, 20 in classification, 50 in detection.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="Segmentation: iterations an epoch.")] = None,
     labelled: Annotated[int | None, typer.Option(min=2, help="Classification: labelled cases, by patient.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Classification: highest learning rate.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Classification: images a step.")] = None,
-    mirror: Annotated[str, typer.Option(help="Classification: axes to mirror, as 0,1; none by default.")] = "",
+    lr: Annotated[float | None, typer.Option(help="Not segmentation: highest learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Not segmentation: images or patches a step.")] = None,
+    mirror: Annotated[
+        str, typer.Option(help="Axes to mirror, as 0,1; by default none in classification, all in detection.")
+    ] = "",
     series: Annotated[
         bool, typer.Option("--series", help="Classification: channels are series, pooled by attention.")
     ] = False,
+    transfer: TransferOption = None,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Detection: compute in bfloat16.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished training.")] = False,
 ) -> None:
-    """Train one arm: nnU-Net for segmentation, the planned encoder with a linear layer for classification.
+    """Train one arm: nnU-Net for segmentation; its planned network as a classifier or a detector for the other tasks.
 
     Stopped or killed, the same command goes on.
     """
-    from rasd_nnu.nnunet.datasets import dataset_name
+    from rasd_nnu.nnunet.datasets import dataset_name, task_of
     from rasd_nnu.nnunet.env import nnunet_folder, require_nnunet
-    from rasd_nnu.tasks.classification.data import is_classification
 
     require_nnunet()
     name = dataset_name(dataset)
-    if not is_classification(nnunet_folder("nnUNet_raw") / name):
-        for option, value in (
-            ("--labelled", labelled),
-            ("--lr", lr),
-            ("--batch-size", batch_size),
-            ("--mirror", mirror),
-            ("--series", series),
-        ):
-            if value:
-                raise ConfigError(f"{option} is for classification, but {name} is segmentation. Leave it out.")
-        _segmentation(name, configuration, arm, fold, plans, seed, epochs, iterations, chosen_device(device), overwrite)
+    task = task_of(nnunet_folder("nnUNet_raw") / name)
+    given = {
+        "iterations": iterations,
+        "labelled": labelled,
+        "lr": lr,
+        "batch_size": batch_size,
+        "mirror": mirror,
+        "series": series,
+        "transfer": transfer,
+        "bf16": bf16,
+    }
+    _refuse_others(given, task, name)
+    device = chosen_device(device)
+    if task == "segmentation":
+        _segmentation(name, configuration, arm, fold, plans, seed, epochs, iterations, device, overwrite)
         return
-    if iterations is not None:
-        raise ConfigError(f"--iterations is for segmentation, but {name} is classification. Give --epochs.")
     from rasd_nnu.cli.options import parse_numbers
-    from rasd_nnu.tasks.classification.train import ClassificationRecipe
-    from rasd_nnu.workflows.finetune import FinetuneSettings
 
     asked = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}
     options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    axes = parse_numbers(mirror, "--mirror") if mirror else ()
-    recipe = ClassificationRecipe(**options, mirror=axes, series=series)
-    settings = FinetuneSettings(arm, fold, labelled, recipe, chosen_device(device), overwrite)
-    _classification(name, configuration, plans, settings)
+    if mirror:
+        options["mirror"] = parse_numbers(mirror, "--mirror")
+    if task == "detection":
+        from rasd_nnu.tasks.detection.train import DetectionRecipe
+        from rasd_nnu.workflows.finetune_detection import DetectionSettings
+
+        found = DetectionRecipe(**options, low_precision=bf16)
+        _detection(name, configuration, plans, DetectionSettings(arm, fold, found, transfer, device, overwrite))
+        return
+    from rasd_nnu.tasks.classification.train import ClassificationRecipe
+    from rasd_nnu.workflows.finetune import FinetuneSettings
+
+    recipe = ClassificationRecipe(**options, series=series)
+    _classification(name, configuration, plans, FinetuneSettings(arm, fold, labelled, recipe, device, overwrite))
+
+
+def _refuse_others(given: dict[str, Any], task: str, name: str) -> None:
+    """Refuse options of another task."""
+    for option, value in given.items():
+        if value and task not in _OPTIONS[option]:
+            shown = f"--{option.replace('_', '-')} is for {' and '.join(_OPTIONS[option])}"
+            raise ConfigError(f"{shown}, but {name} is {task}. Leave it out.")
+
+
+def _detection(name: str, configuration: str, plans: str, settings: DetectionSettings) -> None:
+    from rasd_nnu.reading import read_json_object
+    from rasd_nnu.workflows.finetune_detection import finetune_detector
+
+    folder = finetune_detector(name, configuration, plans, settings, tell=_tell, track=_progress)
+    for side, values in read_json_object(folder / "scores.json").items():
+        shown = ", ".join(f"{key} {value:.3f}" for key, value in values.items() if key != "classes")
+        typer.echo(f"{side}: {shown}")
+    typer.echo(f"wrote {folder}")
 
 
 def _classification(name: str, configuration: str, plans: str, settings: FinetuneSettings) -> None:
@@ -123,7 +172,7 @@ def _tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _progress(cases: Iterable[str]) -> Iterable[str]:
+def _progress(cases: Iterable[Any]) -> Iterable[Any]:
     from rich.console import Console
     from rich.progress import track
 

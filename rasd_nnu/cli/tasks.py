@@ -142,8 +142,12 @@ def prepare_task(
         from rasd_nnu.tasks.classification.stand_in import write_stand_ins
 
         write_stand_ins(prepared.path, lambda cases: _progress(cases, len(cases), "stand-in label maps"))
-    if spec.task != "detection":
-        typer.echo(f"next: {shown(plan(spec.dataset_name))}")
+    elif spec.task == "detection":
+        from rasd_nnu.tasks.detection.data import read_data
+        from rasd_nnu.tasks.detection.stand_in import write_stand_ins as fill_boxes
+
+        fill_boxes(read_data(prepared.path), lambda cases: _progress(cases, len(cases), "label maps of the boxes"))
+    typer.echo(f"next: {shown(plan(spec.dataset_name))}")
 
 
 @app.command("download")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+from pathlib import Path
 
 from rasd_nnu.errors import DatasetError, PlansError, did_you_mean
 from rasd_nnu.nnunet.env import NNUNET_FOLDERS, nnunet_folder, nnunet_folder_if_set
+from rasd_nnu.reading import read_json_object
 
 
 def dataset_id(name: str) -> int:
@@ -47,6 +49,16 @@ def dataset_name(dataset: str | int) -> str:
         f"(found: {', '.join(known) or 'none'}).{did_you_mean(text[:80], known)} "
         "Prepare one with `rasd_nnu tasks prepare` or convert your own to nnU-Net's raw format."
     )
+
+
+def task_of(folder: Path) -> str:
+    """Return ``segmentation``, ``classification`` or ``detection`` of a raw data set.
+
+    A folder without ``dataset.json``, as of a data set that is only left preprocessed, is one of segmentation.
+    """
+    file = folder / "dataset.json"
+    content = read_json_object(file, DatasetError) if file.is_file() else {}
+    return str(content.get("task", "segmentation"))
 
 
 def patients_of(dataset: str, cases: list[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 import time
@@ -14,24 +13,20 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from rasd_nnu.checkpoints.arms import arm_source
-from rasd_nnu.checkpoints.read import Source, open_source
-from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
-from rasd_nnu.checkpoints.seen import refuse_seen, seen_by
-from rasd_nnu.errors import ConfigError, DatasetError, PlansError
+from rasd_nnu.errors import ConfigError, DatasetError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
 from rasd_nnu.nnunet.results import MODEL, SUMMARY
 from rasd_nnu.nnunet.trainer_names import TrainerName, parse_name
 from rasd_nnu.records.classification import ClassificationCase, Predictions, write_predictions
-from rasd_nnu.tasks.classification.data import Case, ClassificationData, Images, Questions, read_data
+from rasd_nnu.tasks.classification.data import Case, Images, Questions, read_data
 from rasd_nnu.tasks.classification.model import FileImages, Model
 from rasd_nnu.tasks.classification.network import build_classifier
 from rasd_nnu.tasks.classification.scores import best_threshold, scores
 from rasd_nnu.tasks.classification.stand_in import write_stand_ins
 from rasd_nnu.tasks.classification.train import ClassificationRecipe, probabilities, train
-from rasd_nnu.transfer import StartOptions, TransferReport, start
+from rasd_nnu.workflows.arm_start import described, held_out_files, preprocessed_dataset, start_arm
 
 #: Share of the patients that thresholds are fixed on, where there are at least `_ENOUGH` cases; else they are 0.5.
 _INNER, _ENOUGH = 0.2, 50
@@ -125,7 +120,8 @@ def finetune_classifier(
     recipe = settings.recipe
     network, planned = build_classifier(target, len(data.questions.outputs), recipe.dropout, recipe.seed, recipe.series)
     held_out = [case.name for case in (*validation, *data.test_cases())]
-    report = _start(settings, target, content, planned, folder, held_out)
+    own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled})
+    report = start_arm(own, target, content, planned, folder, settings.fold, held_out, "encoder")
     images = _images(target, content, configuration, [*training, *validation])
     device = torch.device(settings.device)
     train(
@@ -143,11 +139,11 @@ def finetune_classifier(
     result = {"thresholds": thresholds, "training_cases": len(fitted), "threshold_cases": len(inner)}
     result["validation"] = _predict(model, validation, images, settings.fold, folder / _RECORDS, device)
     if test := data.test_cases():
-        files = FileImages(_test_files(raw, data, test), model)
+        files = FileImages(held_out_files(raw, dataset_json["file_ending"], [case.name for case in test]), model)
         result["test"] = _predict(model, test, files, None, folder / "test_predictions.csv", device)
     write_text(folder / "scores.json", json.dumps(result, indent=2) + "\n")
     run = {
-        **_recipe(settings),
+        **own,
         "seconds": round(time.perf_counter() - begin, 1),
         "transferred": report and report.to_dict()["shares"],
     }
@@ -155,15 +151,6 @@ def finetune_classifier(
     model.save(folder)  # last, as it says that the training is finished
     (folder / "state.pth").unlink()
     return folder
-
-
-def _recipe(settings: FinetuneSettings) -> dict[str, Any]:
-    """Return what was asked for and with which versions, for the reports."""
-    return {
-        "arm": settings.arm,
-        "recipe": {**asdict(settings.recipe), "labelled": settings.labelled},
-        "versions": {name: importlib.metadata.version(name) for name in ("rasd-nnu", "nnunetv2", "torch")},
-    }
 
 
 def _labelled(cases: list[Case], count: int | None, seed: int) -> list[Case]:
@@ -199,49 +186,9 @@ def _inner(cases: Sequence[Case], seed: int) -> list[Case]:
     return [case for case in cases if case.group in held]
 
 
-def _start(
-    settings: FinetuneSettings,
-    target: NetworkTarget,
-    plans: dict[str, Any],
-    planned: torch.nn.Module,
-    folder: Path,
-    held_out: Sequence[str],
-) -> TransferReport | None:
-    """Transfer the encoder's weights of the arm, unless they learned from held-out cases, and write the report."""
-    own = _recipe(settings)
-    if settings.arm == "scratch":
-        write_text(folder / "transfer_report.json", json.dumps({**own, "checkpoint": None, "transfer": None}))
-        return None
-    source, choice = _source(settings.arm, target, plans)
-    if (seen := seen_by(source)) is not None:
-        refuse_seen(seen, target, settings.fold, held_out)
-    report = start(source, target, planned, StartOptions(transfer="encoder"))
-    content = {
-        **own,
-        "checkpoint": {"path": str(source.path.resolve()), "sha256": source.sha256, "chosen_by": choice.named_by},
-        "transfer": report.to_dict(),
-    }
-    write_text(folder / "transfer_report.json", json.dumps(content, indent=2) + "\n")
-    return report
-
-
-def _source(arm: str, target: NetworkTarget, plans: dict[str, Any]) -> tuple[Source, Choice]:
-    if arm == "rasd":
-        choice = checkpoint_for(target, plans)
-        return open_source(choice.path), choice
-    return arm_source(arm)
-
-
 def _images(target: NetworkTarget, plans: dict[str, Any], configuration: str, cases: Sequence[Case]) -> Images:
-    from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
-    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-
-    identifier = PlansManager(plans).get_configuration(configuration).data_identifier
-    folder = nnunet_folder("nnUNet_preprocessed") / str(target.dataset) / identifier
-    if not folder.is_dir() or not any(folder.iterdir()):
-        raise PlansError(f"{folder} has no preprocessed cases. Preprocess the data set with nnU-Net.")
     names = sorted({case.name for case in cases})
-    return Images(infer_dataset_class(str(folder))(str(folder), names), names, target.patch_size)
+    return Images(preprocessed_dataset(target, plans, configuration, names), names, target.patch_size)
 
 
 def _thresholds(
@@ -285,12 +232,3 @@ def _predict(
     predictions = Predictions(questions.outputs, questions.multilabel, tuple(rows))
     write_predictions(out, predictions)
     return scores(predictions, model.thresholds)
-
-
-def _test_files(raw: Path, data: ClassificationData, cases: Sequence[Case]) -> dict[str, list[str]]:
-    ending = data.dataset_json["file_ending"]
-    files = {case.name: sorted(map(str, (raw / "imagesTs").glob(f"{case.name}_????{ending}"))) for case in cases}
-    missing = [name for name, found in files.items() if not found]
-    if missing:
-        raise DatasetError(f"{raw / 'imagesTs'} has no image of the held-out case {missing[0]!r}. Prepare again.")
-    return files

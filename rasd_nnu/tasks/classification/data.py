@@ -93,12 +93,6 @@ class ClassificationData:
         return [case for case in self.cases if case.split == "test"]
 
 
-def is_classification(folder: Path) -> bool:
-    """Tell whether a raw data set is one of classification."""
-    file = folder / "dataset.json"
-    return file.is_file() and read_json_object(file, DatasetError).get("task") == "classification"
-
-
 def read_data(folder: Path) -> ClassificationData:
     """Read ``dataset.json``, ``cases.csv`` and ``splits_final.json``.
 

@@ -1,0 +1,172 @@
+"""A detection data set of small volumes, through the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from rasd_nnu.cli.main import main
+from rasd_nnu.records import read_detections
+from rasd_nnu.tasks.detection import train as train_module
+from rasd_nnu.tasks.detection.data import read_data
+from rasd_nnu.tasks.detection.model import Model
+from tests.helpers import CASES, EDGE, TinyDataset, tiny_dataset
+from tests.trainers.helpers import write_checkpoint
+
+QUICK = ["-c", "3d_fullres", "--epochs", "2", "--batch-size", "2", "--device", "cpu"]
+NAMES = [f"case_{i}" for i in range(CASES)]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDataset:
+    """Turn the tiny data set into one of detection: three cases to train on, the last of them without a box."""
+    tiny = tiny_dataset(tmp_path, monkeypatch, preprocess=("3d_fullres",))
+    monkeypatch.setattr("rasd_nnu.tasks.detection.train.DetectionRecipe.least", 4, raising=False)
+    content = json.loads((tiny.raw / "dataset.json").read_text()) | {"task": "detection"}
+    (tiny.raw / "dataset.json").write_text(json.dumps(content))
+    with (tiny.raw / "cases.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["case", "group", "split"], *([name, name, "train"] for name in NAMES)])
+    (tiny.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES[:3], "val": NAMES[3:]}]))
+    _write_boxes(tiny)
+    return tiny
+
+
+def _write_boxes(tiny: TinyDataset, **changes: Any) -> None:
+    """Write ``boxes.json`` of what is in the label maps; ``changes`` replace values of the first box."""
+    images, boxes = [], []
+    for number, name in enumerate(NAMES):
+        file = f"imagesTr/{name}_0000.nii.gz"
+        size = {"width": EDGE, "height": EDGE, "depth": EDGE}
+        images.append({"id": number, "case": name, "file_name": file, **size})
+        label = np.asarray(nibabel.load(tiny.raw / "labelsTr" / f"{name}.nii.gz").dataobj)
+        for value in () if number == 2 else (1, 2):
+            where = np.argwhere(label == value)
+            low, high = where.min(0), where.max(0) + 1
+            boxes.append({"image_id": number, "category_id": value, "bbox": [*low.tolist(), *(high - low).tolist()]})
+    boxes[0] |= changes
+    categories = [{"id": 1, "name": "bright"}, {"id": 2, "name": "dark"}]
+    content = {"categories": categories, "images": images, "annotations": boxes}
+    (tiny.raw / "boxes.json").write_text(json.dumps(content))
+
+
+def _run(tiny: TinyDataset, *args: str) -> int:
+    try:
+        main(["finetune", str(tiny.id), *QUICK, *args])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def _fails(tiny: TinyDataset, said: str, capsys: pytest.CaptureFixture[str], *args: str) -> None:
+    capsys.readouterr()
+    assert _run(tiny, "--arm", "scratch", *args) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def _folder(tiny: TinyDataset, arm: str = "") -> Path:
+    return tiny.results / f"RaSDDetector{arm}_2epochs_seed0__nnUNetPlans__3d_fullres" / "fold_0"
+
+
+def test_both_arms_write_records_and_a_model_that_predicts(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_checkpoint(data)
+    assert _run(data, "--arm", "rasd", "--transfer", "whole") == 0
+    assert "decoder" in capsys.readouterr().err
+    assert _run(data, "--arm", "scratch") == 0
+    reports = [json.loads((_folder(data, arm) / "transfer_report.json").read_text()) for arm in ("", "_scratch")]
+    assert reports[0]["transfer"]["shares"]["decoder"]["parameters"] == 1.0
+    assert reports[1]["transfer"] is None
+    records = read_detections(_folder(data) / "validation" / "detections.json")
+    assert [case.case for case in records.cases] == NAMES[3:]
+    assert records.classes == ("bright", "dark")
+    assert records.cases[0].boxes_true == read_data(data.raw).cases[3].boxes
+    assert json.loads((_folder(data) / "scores.json").read_text())["validation"]["classes"].keys() == {"bright", "dark"}
+
+    out = tmp_path / "found.json"
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["predict", str(_folder(data)), str(data.raw / "imagesTr"), str(out), "--device", "cpu"])
+    found = {case["case"]: case for case in json.loads(out.read_text())["cases"]}
+    assert sorted(found) == NAMES
+    known = records.cases[0]
+    assert np.allclose(found[known.case]["scores"], known.scores, atol=1e-4)
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["compare", str(data.id), "-c", "3d_fullres", "--trainer", "RaSDDetector_2epochs_seed0", "-f", "0"])
+    _fails(data, "holds a finished training", capsys)
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
+    data: TinyDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run(data, "--arm", "scratch") == 0
+    whole = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
+    save = train_module.atomic_save
+
+    def save_and_stop(content: Any, path: Path) -> None:
+        save(content, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "atomic_save", save_and_stop)
+    assert _run(data, "--arm", "scratch", "--overwrite") == 130
+    monkeypatch.setattr(train_module, "atomic_save", save)
+    assert _run(data, "--arm", "scratch") == 0
+    resumed = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    _fails(data, "there is no fold 3, expected 0 to 0", capsys, "-f", "3")
+    _fails(data, "--labelled is for classification", capsys, "--labelled", "5")
+    _write_boxes(data, bbox=[20, 2, 2, 6, 6, 6])
+    _fails(data, "inside of an image of 24 x 24 x 24", capsys)
+    _write_boxes(data, bbox=[2, 2, 2, 6, 0, 6])
+    _fails(data, "sizes above 0", capsys)
+    _write_boxes(data, bbox=[2, 2, 6, 6])
+    _fails(data, "lower corner and sizes", capsys)
+    _write_boxes(data, bbox=["a", 2, 2, 6, 6, 6])
+    _fails(data, "is not in COCO's form: annotations.0.bbox.0", capsys)
+    _write_boxes(data, category_id=7)
+    _fails(data, "category 7 in case 'case_0', expected one of 1, 2", capsys)
+    _write_boxes(data, image_id=9)
+    _fails(data, "has a box of image 9, which it lacks", capsys)
+    _write_boxes(data)
+    (data.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES, "val": NAMES[:1]}]))
+    _fails(data, "'case_0' of Dataset901_Tiny is on two sides of fold 0", capsys)
+    (data.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES[2:3], "val": NAMES[:1]}]))
+    _fails(data, "no training case of fold 0", capsys)
+    (data.raw / "imagesTr" / "case_1_0000.nii.gz").unlink()
+    _fails(data, "case 'case_1' of Dataset901_Tiny has no image 'imagesTr/case_1_0000.nii.gz'", capsys)
+
+
+def test_an_image_that_goes_bad_within_an_epoch_is_named(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, broken = train_module.detection_loss, data.preprocessed / "nnUNetPlans_3d_fullres" / "case_1.b2nd"
+
+    def loss_and_damage(*args: Any) -> torch.Tensor:
+        broken.write_bytes(b"half")
+        return loss(*args)
+
+    monkeypatch.setattr(train_module, "detection_loss", loss_and_damage)
+    _fails(data, "cannot read the preprocessed case 'case_1'", capsys, "--epochs", "4")
+    assert not (_folder(data, "_scratch") / "model.pth").exists()
+
+
+def test_weights_that_learned_from_a_held_out_case_are_refused(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_checkpoint(data)
+    path = next((data.root / "checkpoints").rglob("*.pth"))
+    content = torch.load(path, weights_only=True)
+    content["rasd"]["maps"] = "cases"
+    seen = {"case_3": {"content": "0" * 64, "image": None}}
+    content["rasd"]["seen"] = {"dataset": data.name, "fold": 0, "cases": seen}
+    torch.save(content, path)
+    _fails(data, "learned from 'case_3'", capsys, "--arm", "rasd")
