@@ -86,6 +86,9 @@ def command(
     if mirror:
         options["mirror"] = parse_numbers(mirror, "--mirror")
     if task == "detection":
+        from rasd_nnu.tasks.detection import require_libraries
+
+        require_libraries()
         from rasd_nnu.tasks.detection.train import DetectionRecipe
         from rasd_nnu.workflows.finetune_detection import DetectionSettings
 

@@ -121,7 +121,7 @@ def finetune_detector(
     def tell_epoch(epoch: int, loss: float) -> None:
         tell(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")
 
-    train(detector, target, training, images, recipe, device, state, tell_epoch)
+    train(detector, target, training, images, recipe, device, state, tell_epoch, settings.transfer)
     model = Model(detector, data.classes, anchors, content, dataset_json, configuration)
     result = {"validation": _predict(model, validation, images, settings.fold, folder / _RECORDS, device)}
     if test := data.test_cases():

@@ -57,6 +57,9 @@ def _classify(folder: Path, source: Path, out: Path, device: torch.device) -> in
 
 
 def _detect(folder: Path, source: Path, out: Path, device: torch.device) -> int:
+    from rasd_nnu.tasks.detection import require_libraries
+
+    require_libraries()
     from rasd_nnu.tasks.detection.images import FileImages
     from rasd_nnu.tasks.detection.model import Model
 

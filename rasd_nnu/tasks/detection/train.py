@@ -72,6 +72,7 @@ def train(
     device: torch.device,
     state: Path,
     tell: Callable[[int, float], None] = lambda epoch, loss: None,
+    origin: str | None = None,
 ) -> None:
     """Train in place, or go on from ``state``.
 
@@ -87,10 +88,15 @@ def train(
         device: Where.
         state: Resume file, written after each epoch.
         tell: Is told epoch and mean loss.
+        origin: Says what the weights began from, which a resumed training must have begun from, too.
+
+    Raises:
+        UserError: If an image cannot be read, the loss is not finite, or ``state`` is of another training.
     """
     detector.to(device)
     optimizer = torch.optim.AdamW(detector.network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    identity = asdict(recipe) | {"mirror": recipe.mirror and list(recipe.mirror), "cases": [c.name for c in cases]}
+    identity = asdict(recipe) | {"mirror": recipe.mirror and list(recipe.mirror), "origin": origin}
+    identity["cases"] = [case.name for case in cases]
     first = _resume(state, identity, detector.network, optimizer)
     transforms = augmentation(target, recipe.mirror)
     steps = max(1, math.ceil(max(len(cases), recipe.least) / recipe.batch_size))
