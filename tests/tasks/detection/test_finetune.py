@@ -22,18 +22,19 @@ from tests.trainers.helpers import write_checkpoint
 
 QUICK = ["-c", "3d_fullres", "--epochs", "2", "--batch-size", "2", "--device", "cpu"]
 NAMES = [f"case_{i}" for i in range(CASES)]
+TRAIN, VALID = NAMES[::2], NAMES[1::2]
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDataset:
-    """Turn the tiny data set into one of detection: three cases to train on, the last of them without a box."""
+    """Turn the tiny data set into one of detection: two cases to train on, the second of them without a box."""
     tiny = tiny_dataset(tmp_path, monkeypatch, preprocess=("3d_fullres",))
     monkeypatch.setattr("rasd_nnu.tasks.detection.train.DetectionRecipe.least", 4, raising=False)
     content = json.loads((tiny.raw / "dataset.json").read_text()) | {"task": "detection"}
     (tiny.raw / "dataset.json").write_text(json.dumps(content))
     with (tiny.raw / "cases.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["case", "group", "split"], *([name, name, "train"] for name in NAMES)])
-    (tiny.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES[:3], "val": NAMES[3:]}]))
+    (tiny.raw / "splits_final.json").write_text(json.dumps([{"train": TRAIN, "val": VALID}]))
     _write_boxes(tiny)
     return tiny
 
@@ -85,9 +86,9 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     assert reports[0]["transfer"]["shares"]["decoder"]["parameters"] == 1.0
     assert reports[1]["transfer"] is None
     records = read_detections(_folder(data) / "validation" / "detections.json")
-    assert [case.case for case in records.cases] == NAMES[3:]
+    assert [case.case for case in records.cases] == VALID
     assert records.classes == ("bright", "dark")
-    assert records.cases[0].boxes_true == read_data(data.raw).cases[3].boxes
+    assert records.cases[0].boxes_true == read_data(data.raw).cases[1].boxes
     assert json.loads((_folder(data) / "scores.json").read_text())["validation"]["classes"].keys() == {"bright", "dark"}
 
     out = tmp_path / "found.json"
@@ -148,14 +149,14 @@ def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[
 def test_an_image_that_goes_bad_within_an_epoch_is_named(
     data: TinyDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss, broken = train_module.detection_loss, data.preprocessed / "nnUNetPlans_3d_fullres" / "case_1.b2nd"
+    loss, broken = train_module.detection_loss, data.preprocessed / "nnUNetPlans_3d_fullres" / "case_2.b2nd"
 
     def loss_and_damage(*args: Any) -> torch.Tensor:
         broken.write_bytes(b"half")
         return loss(*args)
 
     monkeypatch.setattr(train_module, "detection_loss", loss_and_damage)
-    _fails(data, "cannot read the preprocessed case 'case_1'", capsys, "--epochs", "4")
+    _fails(data, "cannot read the preprocessed case 'case_2'", capsys, "--epochs", "4")
     assert not (_folder(data, "_scratch") / "model.pth").exists()
 
 
