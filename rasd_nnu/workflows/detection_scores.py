@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from monai.metrics import compute_froc_curve_data, compute_froc_score
+from monai.metrics.froc import compute_froc_curve_data, compute_froc_score
 
 from rasd_nnu.compare.boxes import average_precision, hits, mean_iou
 from rasd_nnu.records.detection import DetectionCase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.apps.detection.transforms.dictionary import (
@@ -12,14 +13,14 @@ from monai.apps.detection.transforms.dictionary import (
     RandFlipBoxd,
     RandRotateBox90d,
 )
-from monai.transforms import (
-    Compose,
+from monai.transforms.compose import Compose
+from monai.transforms.croppad.dictionary import SpatialPadd
+from monai.transforms.intensity.dictionary import (
     RandAdjustContrastd,
     RandGaussianNoised,
     RandGaussianSmoothd,
     RandScaleIntensityd,
     RandShiftIntensityd,
-    SpatialPadd,
 )
 from torch import Tensor
 
@@ -40,8 +41,10 @@ def augmentation(target: NetworkTarget, mirror: Sequence[int] | None) -> Compose
     axes = range(target.dims) if mirror is None else mirror
     plane = target.dims - 2, target.dims - 1
     turns = {*plane} <= {*axes} and max(target.spacing[-2:]) <= _SAME_SPACING * min(target.spacing[-2:])
-    keys = {"image_keys": "image", "box_keys": "boxes"}
-    steps = [RandRotateBox90d(**keys, box_ref_image_keys="image", prob=0.75, spatial_axes=plane)] if turns else []
+    keys: dict[str, Any] = {"image_keys": "image", "box_keys": "boxes"}
+    steps: list[Any] = (
+        [RandRotateBox90d(**keys, box_ref_image_keys="image", prob=0.75, spatial_axes=plane)] if turns else []
+    )
     steps += [RandFlipBoxd(**keys, box_ref_image_keys="image", prob=0.5, spatial_axis=axis) for axis in axes]
     size = list(target.patch_size)
     return Compose(

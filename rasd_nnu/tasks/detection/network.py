@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
 from monai.apps.detection.networks.retinanet_network import RetinaNet
 from monai.apps.detection.utils.anchor_utils import AnchorGeneratorWithAnchorShape
-from monai.losses import BoxGIoULoss
+from monai.losses.giou_loss import BoxGIoULoss
 from torch import Tensor, nn
 
 from rasd_nnu.errors import PlansError
@@ -40,7 +41,8 @@ class DecoderPyramid(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        encoder, decoder = getattr(network, "encoder", None), getattr(network, "decoder", None)
+        encoder: Any = getattr(network, "encoder", None)
+        decoder: Any = getattr(network, "decoder", None)
         if not hasattr(encoder, "output_channels") or not hasattr(decoder, "transpconvs"):
             raise PlansError(
                 f"{type(network).__name__} has no decoder with stages, expected one of nnU-Net's U-Nets. Plan with "
@@ -116,7 +118,8 @@ class Anchors:
             levels: Number of levels.
         """
         logs = np.log(np.maximum(edges, 1.0))
-        sizes = np.linspace(*np.quantile(logs.mean(1), (0.05, 0.95)), levels)
+        small, large = np.quantile(logs.mean(1), (0.05, 0.95)).tolist()
+        sizes = np.linspace(small, large, levels)
         aspect = np.median(logs - logs.mean(1, keepdims=True), axis=0)
         return cls(tuple(np.exp(sizes).tolist()), tuple(np.exp(aspect).tolist()))
 
