@@ -1,0 +1,64 @@
+"""Write the tables of docs/evidence/detection.md from the results of detection.py.
+
+python benchmarks/detection_table.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rasd_nnu.files import write_text
+
+ROOT = Path(__file__).parent
+PAGE = ROOT.parent / "docs/evidence/detection.md"
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+SCORES = {"ap_0.5": "AP at 0.5", "ap_0.1": "AP at 0.1", "iou": "IoU", "froc": "FROC"}
+
+
+def runs(content: dict[str, Any]) -> list[str]:
+    """Return a line a training, scores in percent."""
+    rows = [(run["arm"], str(run["seed"]), run["validation"]) for run in content["runs"]]
+    if "segment_then_box" in content:
+        rows.append(("segment-then-box", "0", content["segment_then_box"]))
+    classes = list(rows[0][2]["classes"])
+    names = [*SCORES.values(), *(f"AP at 0.5, {name}" for name in classes)]
+    lines = [f"| arm | seed | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    for arm, seed, scores in rows:
+        values = [scores[key] for key in SCORES] + [scores["classes"][name]["ap_0.5"] for name in classes]
+        lines.append(f"| {arm} | {seed} | {' | '.join(f'{100 * value:.1f}' for value in values)} |")
+    return lines
+
+
+def comparisons(content: dict[str, Any]) -> list[str]:
+    """Return a line a comparison and score: difference with its interval in points."""
+    lines = ["| first | second | score | first | second | difference [95 %] | p |", "|---|---|---|---|---|---|---|"]
+    for found in content["comparison"].values():
+        scores = {found["score"]: found["overall"], **found["others"]}
+        for name, row in scores.items():
+            interval, test = row["interval"], row.get("signflip")
+            p = f"{test['p']:.2g}" if test else ""
+            between = f"[{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]" if interval else ""
+            lines.append(
+                f"| {' | '.join(found['names'])} | {name} | {100 * row['mean_a']:.1f} | {100 * row['mean_b']:.1f} | "
+                f"{100 * row['difference']:+.1f} {between} | {p} |"
+            )
+    return lines
+
+
+def main() -> None:
+    """Replace what is between the markers."""
+    content = json.loads((ROOT / "results" / "detection.json").read_text())
+    machine = content["machine"]
+    setting = (
+        f"{content['epochs']} epochs of {content['steps_an_epoch']} steps; pre-training: "
+        f"{content['pretrain_iterations']} iterations; {machine['cpu']}, one core."
+    )
+    parts = [setting, "", *runs(content), "", "### Compared", "", *comparisons(content)]
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    write_text(PAGE, "\n".join([before + BEGIN, "", *parts, "", END + rest.partition(END)[2]]))
+
+
+if __name__ == "__main__":
+    main()
