@@ -20,6 +20,8 @@ from rasd_nnu.tasks.detection.augment import augmentation, augmented
 from rasd_nnu.tasks.detection.data import Case
 from rasd_nnu.tasks.detection.images import Images
 
+#: Patches an epoch draws at least, so that few cases do not make it a few steps.
+LEAST_PATCHES = 256
 _CLIP = 12.0
 
 
@@ -28,8 +30,7 @@ class DetectionRecipe:
     """How a detector is trained; the same for all arms.
 
     Args:
-        epochs: Length; an epoch draws as many patches as there are training cases, at least `least` of them.
-        least: Patches an epoch has at least, so that few cases do not make it a few steps.
+        epochs: Length; an epoch draws as many patches as there are training cases, at least `LEAST_PATCHES`.
         batch_size: Patches a step.
         lr: Highest rate of AdamW; falls by a cosine to 0.
         weight_decay: AdamW's weight decay.
@@ -40,7 +41,6 @@ class DetectionRecipe:
     """
 
     epochs: int = 50
-    least: int = 256
     batch_size: int = 4
     lr: float = 1e-3
     weight_decay: float = 1e-2
@@ -50,7 +50,7 @@ class DetectionRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "least", "batch_size", "lr"):
+        for name in ("epochs", "batch_size", "lr"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected above 0.")
         if not 0 <= self.warmup < 1:
@@ -99,7 +99,7 @@ def train(
     identity["cases"] = [case.name for case in cases]
     first = _resume(state, identity, detector.network, optimizer)
     transforms = augmentation(target, recipe.mirror)
-    steps = max(1, math.ceil(max(len(cases), recipe.least) / recipe.batch_size))
+    steps = max(1, math.ceil(max(len(cases), LEAST_PATCHES) / recipe.batch_size))
     for epoch in range(first, recipe.epochs):
         value = int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0])
         torch.manual_seed(value)  # the sampler of negatives draws from it

@@ -29,7 +29,7 @@ TRAIN, VALID = NAMES[::2], NAMES[1::2]
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDataset:
     """Turn the tiny data set into one of detection: two cases to train on, the second of them without a box."""
     tiny = tiny_dataset(tmp_path, monkeypatch, preprocess=("3d_fullres",))
-    monkeypatch.setattr("rasd_nnu.tasks.detection.train.DetectionRecipe.least", 4, raising=False)
+    monkeypatch.setattr(train_module, "LEAST_PATCHES", 8)
     content = json.loads((tiny.raw / "dataset.json").read_text()) | {"task": "detection"}
     (tiny.raw / "dataset.json").write_text(json.dumps(content))
     with (tiny.raw / "cases.csv").open("w", newline="") as file:

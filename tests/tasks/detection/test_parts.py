@@ -17,6 +17,7 @@ from rasd_nnu.errors import PlansError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.records import DetectionCase
+from rasd_nnu.tasks.detection import train as train_module
 from rasd_nnu.tasks.detection.augment import augmentation, augmented
 from rasd_nnu.tasks.detection.data import Case
 from rasd_nnu.tasks.detection.geometry import Geometry
@@ -156,13 +157,14 @@ def _bar(name: str) -> tuple[int, int, int, int]:
     return int(x), int(y), int(x) + width, int(y) + height
 
 
-def test_it_learns_to_find_bars_in_the_original_image(tmp_path: Path) -> None:
+def test_it_learns_to_find_bars_in_the_original_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_module, "LEAST_PATCHES", 200)
     target = dataclasses.replace(_target(), architecture=architecture(2, (4, 8, 16, 16)))
     names = [str(i) for i in range(12)]
     cases = [Case(n, n, "train", (80, 96), (tuple(map(float, _bar(n))),), (int(n) % 2,)) for n in names]  # type: ignore[arg-type]
     anchors = Anchors.fitted(np.array([[8.0, 18.0], [18.0, 8.0]] * 6), levels_of(target))
     detector, _ = build_detector(target, 2, anchors, seed=0)
-    recipe = DetectionRecipe(epochs=2, least=200, lr=3e-3, mirror=())
+    recipe = DetectionRecipe(epochs=2, lr=3e-3, mirror=())
     train(detector, target, cases[:10], _Bars(), recipe, torch.device("cpu"), tmp_path / "state.pth")
     model = Model(detector, ("wide", "high"), anchors, {}, {}, "2d")
     records = []
