@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from differences import Record, is_scratch, pairs, setting, value
+from differences import Record, is_scratch, of_task, pairs, setting, value
 from scipy import stats
+from tasks import CONFIRMING
 
 #: Length of the trainings that most tables are about.
 MAIN_STEPS = 700
@@ -20,7 +21,7 @@ def inner_folds(records: Sequence[Record], folds: int = 2) -> list[str]:
     """Return, for each task, seed and arm, the difference on inner folds beside that on the test patients.
 
     Below the table: what choosing gives on the test patients, the arm where it is ahead inside and scratch elsewhere,
-    against always the arm, and against the better of both, which nobody knows beforehand.
+    against always the arm, and against the better of both, which nobody knows beforehand; intervals are over tasks.
     """
     inside: dict[tuple[Any, ...], list[float]] = defaultdict(list)
     outside: dict[tuple[Any, ...], float] = {}
@@ -34,22 +35,39 @@ def inner_folds(records: Sequence[Record], folds: int = 2) -> list[str]:
             inside[key].append(difference)
     lines = ["| task | seed | arm | patients | steps | inner folds | test patients | same sign |"]
     lines.append("|---|---|---|---|---|---|---|---|")
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    found: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     for key, values in sorted(inside.items()):
         if len(values) < folds or key not in outside:
             continue
         task, seed, name, labelled, steps, _ = key
         inner, outer = float(np.mean(values)), outside[key]
-        found[name].append((inner, outer))
+        found[name].append((task, inner, outer))
         same = "yes" if inner * outer > 0 else "no"
         lines.append(f"| {task} | {seed} | {name} | {labelled} | {steps} | {inner:+.1f} | {outer:+.1f} | {same} |")
-    for name, both in found.items():
-        inner_values, outer_values = np.array(both).T
-        chosen, best = np.where(inner_values > 0, outer_values, 0), np.maximum(outer_values, 0)
-        lines += ["", f"{name}, {len(both)} pairs: always {outer_values.mean():+.1f}, chosen where it is ahead inside "]
-        lines[-1] += f"{chosen.mean():+.1f}, the better of both {best.mean():+.1f}; same sign in "
-        lines[-1] += f"{int((inner_values * outer_values > 0).sum())} of {len(both)}."
+    for name, rows in found.items():
+        lines += ["", _choice(name, rows)]
+        confirming = [row for row in rows if row[0] in CONFIRMING]
+        if 0 < len(confirming) < len(rows):
+            lines += ["", f"On the confirming tasks alone: {_choice(name, confirming)}"]
     return lines
+
+
+def _choice(name: str, rows: Sequence[tuple[str, float, float]]) -> str:
+    """Return what choosing an arm by inner folds gives, from task, inner and outer differences."""
+    tasks = list(dict.fromkeys(task for task, _, _ in rows))
+    inner, outer = np.array([(i, o) for _, i, o in rows]).T
+    each = {"always": outer, "chosen where it is ahead inside": np.where(inner > 0, outer, 0)}
+    each["the better of both"] = np.maximum(outer, 0)
+    told = []
+    for what, values in each.items():
+        of_tasks = [
+            float(np.mean([v for (t, _, _), v in zip(rows, values, strict=True) if t == task])) for task in tasks
+        ]
+        mean = of_task(of_tasks)
+        interval = "" if np.isnan(mean.low) else f" [{mean.low:+.1f}, {mean.high:+.1f}]"
+        told.append(f"{what} {mean.mean:+.1f}{interval}")
+    same = int((inner * outer > 0).sum())
+    return f"{name}, {len(rows)} pairs of {len(tasks)} tasks: {', '.join(told)}; same sign in {same} of {len(rows)}."
 
 
 def plateau(records: Sequence[Record]) -> list[str]:

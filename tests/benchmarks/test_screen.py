@@ -230,7 +230,7 @@ def test_choosing_inside_is_judged_outside(screen: Any) -> None:
             records.append(_record(screen, _job(screen, arm, seed=seed), 0.5 + gain * outside))
     lines = screen.side_evidence.inner_folds(records)
     assert "| camus_us | 1 | curve_always | 3 | 2 | +2.0 | -3.0 | no |" in lines
-    assert lines[-1].startswith("curve_always, 3 pairs: always +1.0, chosen where it is ahead inside +0.3")
+    assert lines[-1].startswith("curve_always, 3 pairs of 1 tasks: always +1.0, chosen where it is ahead inside +0.3")
     assert "the better of both +2.0; same sign in 1 of 3" in lines[-1]
 
 
