@@ -29,6 +29,7 @@ from rasd_nnu.trainers.saved import RECIPE_KEY, saved_recipe
 from rasd_nnu.trainers.schedule import WarmupPoly
 from rasd_nnu.trainers.seeding import seed_everything
 from rasd_nnu.trainers.start_report import describe_start, start_report
+from rasd_nnu.trainers.stop import StopRequest
 from rasd_nnu.transfer import TransferReport, start, unwrap
 
 
@@ -85,6 +86,7 @@ class RaSDTrainer(nnUNetTrainer):
         self._iteration = 0
         self._initial_version = 0
         self.mixer: Mixer | None = None
+        self._stop: StopRequest | None = None
 
     def _check_plan(self) -> None:
         """Refuse plans that the network cannot be built for; nnU-Net's own network can for all."""
@@ -171,6 +173,21 @@ class RaSDTrainer(nnUNetTrainer):
             except OSError as error:
                 self._refuse(explained(error))
         super().on_train_start()
+        if not self.is_ddp:  # whose processes would have to agree on the epoch
+            self._stop = StopRequest()
+
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
+        """Return nnU-Net's augmentation; with a seed its blur does not choose its algorithm by what is faster now.
+
+        The two algorithms differ in the last bits, so that the weights would depend on how busy the machine is.
+        """
+        transforms = super().get_training_transforms(*args, **kwargs)
+        if self.run.seed is not None:
+            for transform in transforms.transforms:
+                inner = getattr(transform, "transform", transform)
+                if hasattr(inner, "benchmark"):
+                    inner.benchmark = False
+        return transforms
 
     def _refuse_finished(self) -> None:
         """Refuse to begin again over a finished training, which nnU-Net would overwrite.
@@ -247,6 +264,27 @@ class RaSDTrainer(nnUNetTrainer):
         """Go to the first iteration of the epoch."""
         self._iteration = 0
         super().on_train_epoch_start()
+
+    def on_epoch_end(self) -> None:
+        """End the epoch as nnU-Net does, and the process if a scheduler asked for it, with everything saved.
+
+        Raises:
+            SystemExit: With 128 and the signal's number; ``--c`` goes on.
+        """
+        super().on_epoch_end()
+        signal = self._stop.received if self._stop is not None else None
+        if signal is None or self.current_epoch >= self.num_epochs:
+            return
+        self.current_epoch -= 1  # nnU-Net writes the number of the next epoch
+        self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_latest.pth"))
+        self.print_to_log_file(f"stopped by {signal.name} after epoch {self.current_epoch}, saved; --c goes on")
+        raise SystemExit(128 + signal)
+
+    def on_train_end(self) -> None:
+        """Finish as nnU-Net does; a signal in the validation, which keeps nothing, ends it at once."""
+        super().on_train_end()
+        if self._stop is not None:
+            self._stop.lift()
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Set this iteration's rate, mix new appearances in where the arm does, and take nnU-Net's step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -53,6 +53,9 @@ def command(
     bf16: Annotated[bool, typer.Option("--bf16", help="Detection: compute in bfloat16.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished training.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Of a finished training, do what is missing, instead of refusing.")
+    ] = False,
 ) -> None:
     """Train one arm: nnU-Net for segmentation; its planned network as a classifier or a detector for the other tasks.
 
@@ -77,7 +80,7 @@ def command(
     _refuse_others(given, task, name)
     device = chosen_device(device)
     if task == "segmentation":
-        _segmentation(name, configuration, arm, fold, plans, seed, epochs, iterations, device, overwrite)
+        _segmentation(name, configuration, arm, fold, plans, seed, epochs, iterations, device, overwrite, resume)
         return
     from rasd_nnu.cli.options import parse_numbers
 
@@ -93,13 +96,14 @@ def command(
         from rasd_nnu.workflows.finetune_detection import DetectionSettings
 
         found = DetectionRecipe(**options, low_precision=bf16)
-        _detection(name, configuration, plans, DetectionSettings(arm, fold, found, transfer, device, overwrite))
+        _detection(name, configuration, plans, DetectionSettings(arm, fold, found, transfer, device, overwrite, resume))
         return
     from rasd_nnu.tasks.classification.train import ClassificationRecipe
     from rasd_nnu.workflows.finetune import FinetuneSettings
 
     recipe = ClassificationRecipe(**options, series=series)
-    _classification(name, configuration, plans, FinetuneSettings(arm, fold, labelled, recipe, device, overwrite))
+    settings = FinetuneSettings(arm, fold, labelled, recipe, device, overwrite, resume)
+    _classification(name, configuration, plans, settings)
 
 
 def _refuse_others(given: dict[str, Any], task: str, name: str) -> None:
@@ -144,14 +148,15 @@ def _segmentation(
     iterations: int | None,
     device: str,
     overwrite: bool,
-) -> None:
-    """Run nnU-Net with the trainer of this arm; a training that was begun goes on."""
+    resume: bool,
+) -> NoReturn:
+    """Become nnU-Net with the trainer of this arm; a training that was begun goes on."""
     import os
-    import subprocess
+    import sys
     import sysconfig
     from pathlib import Path
 
-    from rasd_nnu.nnunet.commands import shown, train
+    from rasd_nnu.nnunet.commands import resuming, shown, train
     from rasd_nnu.nnunet.env import EXTERNAL_TRAINERS, extended_path, nnunet_folder, trainers_folder
     from rasd_nnu.nnunet.results import FINAL_CHECKPOINT, Training
     from rasd_nnu.nnunet.trainer_names import parse_arm
@@ -159,16 +164,17 @@ def _segmentation(
     trainer = parse_arm(arm, epochs=epochs, iters=iterations, seed=seed)
     training = Training(nnunet_folder("nnUNet_results"), name, str(trainer), plans, configuration)
     folder = training.fold(fold)
-    if (folder / FINAL_CHECKPOINT).is_file() and not overwrite:
+    if (folder / FINAL_CHECKPOINT).is_file() and not overwrite and not resume:
         raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
-    begun = (folder / "checkpoint_latest.pth").is_file() and not overwrite
-    more = ["-device", device, *(["--c"] if begun else [])]
+    more = ["-device", device, *([] if overwrite else resuming(folder))]
     command = train(name, configuration, fold, plans=plans, trainer=str(trainer), more=more)
     typer.echo(f"$ {shown(command)}")
     known = os.environ.get(EXTERNAL_TRAINERS, "")
     environment = {**os.environ, EXTERNAL_TRAINERS: extended_path(known, trainers_folder())}
     program = Path(sysconfig.get_path("scripts")) / command[0]
-    raise typer.Exit(subprocess.run([str(program), *command[1:]], env=environment, check=False).returncode)
+    sys.stdout.flush()
+    # Not a child process: signals of a scheduler reach the trainer itself, and nothing is left when this is killed.
+    os.execve(program, [str(program), *command[1:]], environment)
 
 
 def _tell(text: str) -> None:

@@ -36,6 +36,7 @@ COMMANDS = {
     "report": ("report", "The comparison as one HTML page, with plots and pictures."),
     "features": ("features", "Dense features of images: pictures, how they separate, NIfTI."),
     "register": ("register", "One volume onto another, on features of a network."),
+    "study": ("study", "Many trainings from one YAML, on one machine or a cluster."),
     "env": ("env", "Print the export lines that nnU-Net needs to find the trainers."),
     "doctor": ("doctor", "Say what is wrong with the set-up and how to fix it."),
 }

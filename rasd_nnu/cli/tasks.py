@@ -16,6 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[
     str, typer.Argument(help="Key, id or DatasetNNN_Name of a task, or a spec's YAML file.", show_default=False)
 ]
+Dataset = Annotated[str, typer.Argument(help="Id or full name of a data set in nnUNet_raw.", show_default=False)]
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -148,6 +149,49 @@ def prepare_task(
 
         fill_boxes(read_data(prepared.path), lambda cases: _progress(cases, len(cases), "label maps of the boxes"))
     typer.echo(f"next: {shown(plan(spec.dataset_name))}")
+
+
+@app.command("plan")
+def plan_task(
+    dataset: Dataset,
+    configurations: Annotated[list[str], typer.Option("-c", "--configuration", help="Configuration; may be repeated.")],
+    plans: Annotated[str, typer.Option("-p", "--plans", help="nnUNetPlans or nnUNetResEncUNet(M|L|XL)Plans.")] = (
+        "nnUNetPlans"
+    ),
+    compact: Annotated[
+        int | None,
+        typer.Option(help="Add a narrow twin, <configuration>_compact, with so many features at first.", min=1),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Batch size of the narrow twin.", min=1)] = 2,
+    workers: Annotated[int | None, typer.Option(help="Processes; default: all cores.", min=1)] = None,
+) -> None:
+    """Let nnU-Net plan and preprocess a prepared data set, one of classification as well."""
+    from rasd_nnu.dataset_specs.locations import core_count
+    from rasd_nnu.nnunet.datasets import dataset_name
+    from rasd_nnu.workflows.study.planning import plan_dataset
+
+    narrow = None if compact is None else (compact, batch_size)
+    plan_dataset(dataset_name(dataset), configurations, plans, workers or core_count(), narrow)
+
+
+@app.command("split")
+def split_task(
+    dataset: Dataset,
+    draws: Annotated[list[str], typer.Argument(help="FOLD:COUNT:SEED, or FOLD:all:-; one fold of nnU-Net's each.")],
+    validation_cases: Annotated[
+        int | None, typer.Option(help="Judge on so many cases of a fold, drawn by patient, instead of all.", min=1)
+    ] = None,
+) -> None:
+    """Draw labelled cases by patient, nested, into the splits_final.json of a planned data set."""
+    from rasd_nnu.nnunet.datasets import dataset_name
+    from rasd_nnu.nnunet.env import nnunet_folder
+    from rasd_nnu.workflows.study.draw import parse_draw
+    from rasd_nnu.workflows.study.splits import write_draws
+
+    name = dataset_name(dataset)
+    raw, preprocessed = (nnunet_folder(variable) / name for variable in ("nnUNet_raw", "nnUNet_preprocessed"))
+    file = write_draws(raw, preprocessed, [parse_draw(draw) for draw in draws], validation_cases)
+    typer.echo(f"{file}: {len(draws)} folds")
 
 
 @app.command("download")

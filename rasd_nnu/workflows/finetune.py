@@ -44,6 +44,7 @@ class FinetuneSettings:
         recipe: How.
         device: ``cpu`` or ``cuda``.
         overwrite: Replace an earlier training.
+        resume: Leave a finished training as it is, instead of refusing it.
     """
 
     arm: str = "rasd"
@@ -52,6 +53,7 @@ class FinetuneSettings:
     recipe: ClassificationRecipe = ClassificationRecipe()  # noqa: RUF009  (frozen)
     device: str = "cpu"
     overwrite: bool = False
+    resume: bool = False
 
     @property
     def name(self) -> str:
@@ -107,6 +109,8 @@ def finetune_classifier(
     target = target_from_plans(content, dataset_json, configuration)
     folder = nnunet_folder("nnUNet_results") / dataset / f"{settings.name}__{plans}__{configuration}"
     folder /= f"fold_{settings.fold}"
+    if (folder / MODEL).is_file() and settings.resume:
+        return folder
     if (folder / MODEL).is_file():
         if not settings.overwrite:
             raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")

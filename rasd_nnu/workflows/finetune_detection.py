@@ -44,6 +44,7 @@ class DetectionSettings:
         transfer: Part of the checkpoint to transfer, ``encoder`` or ``whole``; None for what suits it.
         device: ``cpu`` or ``cuda``.
         overwrite: Replace an earlier training.
+        resume: Leave a finished training as it is, instead of refusing it.
     """
 
     arm: str = "rasd"
@@ -52,6 +53,7 @@ class DetectionSettings:
     transfer: Transfer | None = None
     device: str = "cpu"
     overwrite: bool = False
+    resume: bool = False
 
     @property
     def name(self) -> str:
@@ -97,7 +99,9 @@ def finetune_detector(
     write_stand_ins(data, track)
     content, dataset_json = read_plans(dataset, plans)
     target = target_from_plans(content, dataset_json, configuration)
-    folder = _new_folder(dataset, configuration, plans, settings)
+    folder = _folder(dataset, configuration, plans, settings)
+    if (folder / MODEL).is_file():
+        return folder
 
     training, validation = (data.by_name(names) for names in data.folds[settings.fold])
     reader = preprocessed_dataset(target, content, configuration, [case.name for case in data.cases])
@@ -141,13 +145,13 @@ def finetune_detector(
     return folder
 
 
-def _new_folder(dataset: str, configuration: str, plans: str, settings: DetectionSettings) -> Path:
-    """Return the folder of the fold, which exists and holds no finished training."""
+def _folder(dataset: str, configuration: str, plans: str, settings: DetectionSettings) -> Path:
+    """Return the folder of the fold, which exists; with a finished training in it only where `resume` allows that."""
     folder = nnunet_folder("nnUNet_results") / dataset / f"{settings.name}__{plans}__{configuration}"
     folder /= f"fold_{settings.fold}"
     if settings.overwrite and folder.is_dir():
         shutil.rmtree(folder)
-    if (folder / MODEL).is_file():
+    if (folder / MODEL).is_file() and not settings.resume:
         raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
     (folder / _RECORDS).parent.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,0 +1,50 @@
+"""From the options of an arm to the variables and arguments of our commands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rasd_nnu.errors import ConfigError, did_you_mean
+from rasd_nnu.workflows.study.config import Pretraining, StudyConfig
+
+_LEFT_OUT = ("maps", "set", "normalize")
+
+
+def variables(config: StudyConfig, arm: str) -> dict[str, str]:
+    """Return the ``RASD_*`` variables of an arm's fine-tuning, checked as the trainer checks them.
+
+    Raises:
+        ConfigError: If an option is unknown or its value is not allowed.
+    """
+    from rasd_nnu.trainers.options import FinetuneRecipe, recipe_for, variable
+
+    options: dict[str, Any] = {**config.finetune, **config.arms[arm].finetune}
+    if config.arms[arm].mix is not None:
+        options["mix"] = config.arms[arm].mix
+    for name in options:
+        if name not in FinetuneRecipe.model_fields:
+            raise ConfigError(
+                f"unknown option {name!r} of finetune, expected some of {', '.join(FinetuneRecipe.model_fields)}."
+                f"{did_you_mean(name, FinetuneRecipe.model_fields)}"
+            )
+    found = {variable(name): _text(value) for name, value in options.items() if value is not None}
+    recipe_for({}, found)
+    return found
+
+
+def pretrain_options(options: Pretraining) -> list[str]:
+    """Return the arguments of ``rasd_nnu pretrain``."""
+    arguments: list[str] = []
+    for name, value in options.model_dump(exclude_none=True).items():
+        if name not in _LEFT_OUT:
+            arguments += [f"--{name.replace('_', '-')}", _text(value)]
+    if options.normalize is not None:
+        arguments.append("--normalize" if options.normalize else "--no-normalize")
+    for change in options.set:
+        arguments += ["--set", change]
+    return arguments + (["--maps", options.maps] if options.maps != "fields" else [])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

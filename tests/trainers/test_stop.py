@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from rasd_nnu.trainers import stop
+from tests.helpers import TinyDataset
+from tests.trainers.helpers import make_trainer, weights_of
+
+NAME = "RaSDTrainer_scratch_3epochs_2iters_seed1"
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    before = {number: signal.getsignal(number) for number in stop.STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("sent", stop.STOP_SIGNALS)
+def test_a_training_that_a_scheduler_stops_goes_on_exactly(
+    tiny: TinyDataset, sent: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_trainer(tiny, NAME, "2d")
+    whole.run_training()
+    wanted = weights_of(whole)
+    Path(whole.output_folder, "checkpoint_final.pth").unlink()
+
+    stopped = make_trainer(tiny, NAME, "2d")
+    plain = stopped.train_step
+
+    def step(batch):
+        if stopped.current_epoch == 1:
+            os.kill(os.getpid(), sent)  # in the middle of an epoch
+        return plain(batch)
+
+    monkeypatch.setattr(stopped, "train_step", step)
+    with pytest.raises(SystemExit) as ended:
+        stopped.run_training()
+    assert ended.value.code == 128 + sent
+    assert f"stopped by {sent.name} after epoch 1" in Path(stopped.log_file).read_text()
+
+    resumed = make_trainer(tiny, NAME, "2d")
+    resumed.load_checkpoint(str(Path(resumed.output_folder) / "checkpoint_latest.pth"))
+    assert resumed.current_epoch == 2
+    resumed.run_training()
+    assert all(torch.equal(value, wanted[name]) for name, value in weights_of(resumed).items())
+
+
+def test_a_signal_in_the_validation_ends_it_at_once(tiny: TinyDataset) -> None:
+    trainer = make_trainer(tiny, "RaSDTrainer_scratch_1epochs_1iters_seed1", "2d")
+    trainer.run_training()
+    assert all(signal.getsignal(number) == signal.SIG_DFL for number in stop.STOP_SIGNALS)
+
+
+@pytest.mark.parametrize(("seed", "measures"), [("_seed1", False), ("", True)])
+def test_the_blur_of_a_seeded_training_does_not_look_at_the_clock(tiny: TinyDataset, seed: str, measures: bool) -> None:
+    trainer = make_trainer(tiny, f"RaSDTrainer_scratch_1epochs{seed}", "2d")
+    size = trainer.configuration_manager.patch_size
+    transforms = trainer.get_training_transforms(size, (-1.0, 1.0), None, (0, 1), False).transforms
+    inner = [getattr(transform, "transform", transform) for transform in transforms]
+    assert [one.benchmark for one in inner if hasattr(one, "benchmark")] == [measures]
