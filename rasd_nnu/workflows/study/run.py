@@ -78,9 +78,8 @@ def check_study(planned: Planned) -> None:
     """Look at the data before anything starts.
 
     Raises:
-        UserError: If a source lacks files, a fold has too few cases, or a task cannot be trained.
+        UserError: If a source lacks files, or a fold has too few cases.
     """
-    refuse_untrainable(planned.tasks)
     check_sources(planned.tasks, planned.folder)
     for task in planned.tasks:
         check_draws(task, planned.grid.draws[task.dataset], planned.config.validation_cases, planned.folder)
@@ -157,6 +156,8 @@ def run_study(
     """
     require_nnunet()
     require_engine()
+    if not dry_run:
+        refuse_untrainable(planned.tasks)
     check_study(planned)
     with exclusive(planned.folder):
         reasons = to_do(planned)
