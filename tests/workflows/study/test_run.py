@@ -29,7 +29,7 @@ def _job(stage: str, script: str, *after: str) -> dict[str, object]:
 JOBS = [
     _job("prepare", "echo prepared > prepare.txt; echo x >> prepare.count"),
     _job("plan", "test -f killed || { touch killed; sleep 600; }; cat prepare.txt > plan.txt", "prepare/one"),
-    _job("split", "echo 'no such case'; exit 1", "prepare/one"),
+    _job("pretrain", "echo 'no such case'; exit 1", "prepare/one"),
     _job("collect", "cat plan.txt > collect.txt", "plan/one"),
 ]
 
@@ -57,8 +57,8 @@ def test_a_killed_study_goes_on_and_one_bad_job_does_not_stop_the_rest(folder: P
     assert second.returncode == 1, said
     status = {job.job: job for job in study_status(folder).jobs}
     assert [status[f"{stage}/one"].kind for stage in ("prepare", "plan", "collect")] == ["done"] * 3
-    assert (status["split/one"].kind, status["split/one"].failures) == ("failed", 3)
-    assert status["split/one"].line == "no such case"
+    assert (status["pretrain/one"].kind, status["pretrain/one"].failures) == ("failed", 3)
+    assert status["pretrain/one"].line == "no such case"
     assert (folder / "prepare.count").read_text() == "x\n"  # not done again
     assert (folder / "collect.txt").read_text() == "prepared\n"
 
