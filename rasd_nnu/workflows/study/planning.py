@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rasd_nnu.errors import PlansError, SetupError
 from rasd_nnu.nnunet import commands
+from rasd_nnu.nnunet.datasets import task_of
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.reading import read_json_object
-from rasd_nnu.tasks.classification.data import is_classification
 from rasd_nnu.workflows.experiment.compact import add_compact
 
 
@@ -33,7 +33,7 @@ def plan_dataset(
         PlansError: If it planned no such configuration.
     """
     raw = nnunet_folder("nnUNet_raw") / dataset
-    if is_classification(raw):
+    if task_of(raw) == "classification":
         from rasd_nnu.tasks.classification.stand_in import write_stand_ins
 
         write_stand_ins(raw)
