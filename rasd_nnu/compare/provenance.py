@@ -38,6 +38,8 @@ TRANSFER_REPORT = "transfer_report.json"
 # Where the initial weights come from is what the arms are meant to differ in.
 IGNORED_PLANS_KEYS = ("pretrain_info",)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+# The rate of the moment at which debug.json was written: a training that goes on writes it again, later.
+_PRESENT_RATE = re.compile(r"^ *lr: .*\n?", re.MULTILINE)
 _SHOWN = 60  # characters of a value
 _CLOCK_SLACK_S = 60  # copying a folder may shuffle modification times by so much
 
@@ -123,8 +125,8 @@ def _recipe(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def without_addresses(value: Any) -> str:
-    """Return a value of ``debug.json`` without the addresses of objects, which differ in every run."""
-    return _ADDRESS.sub("", str(value))
+    """Return a value of ``debug.json`` without addresses of objects and the present rate, which differ between runs."""
+    return _PRESENT_RATE.sub("", _ADDRESS.sub("", str(value)))
 
 
 def _differences(a: Any, b: Any, key: str = "") -> Iterator[str]:

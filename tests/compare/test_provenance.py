@@ -30,6 +30,16 @@ def test_two_trainings_of_one_recipe_raise_no_remark(train: Train) -> None:
     assert comparison.label_names["1"] == "Anterior"
 
 
+def test_a_training_that_went_on_after_a_stop_has_the_same_recipe(train: Train) -> None:
+    # nnU-Net writes debug.json when a training starts or goes on, with the rate of that moment.
+    rates = [f"AdamW (\n    initial_lr: 0.001\n    lr: {rate}\n    weight_decay: 0\n)" for rate in ("0.001", "1e-05")]
+    a, b = (train(name, SCORES_A, optimizer=rate) for name, rate in zip(("RaSDTrainer", "RaSDTrainer_scratch"), rates))
+    assert _compare(a, b).recipe_differences == []
+    other = train("nnUNetTrainer", SCORES_A, optimizer=rates[0].replace("initial_lr: 0.001", "initial_lr: 0.01"))
+    (line,) = _compare(a, other).recipe_differences
+    assert "optimizer" in line
+
+
 def test_differences_between_recipes_are_listed_and_in_the_verdict(train: Train) -> None:
     a, b = train("RaSDTrainer", SCORES_A), train("nnUNetTrainer", SCORES_B, num_epochs="1000")
     plans = json.loads((b.parent / "plans.json").read_text())

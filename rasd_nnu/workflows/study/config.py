@@ -245,14 +245,12 @@ def read_config(folder: Path) -> StudyConfig:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, expected keys such as 'name', 'tasks' and 'arms'.")
     try:
-        config = StudyConfig.model_validate(content)
+        return StudyConfig.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_explained(error)}") from None
-    _check_recipes(config, path)
-    return config
+        raise ConfigError(f"{path}: {explained_fault(error)}") from None
 
 
-def _explained(error: ValidationError) -> str:
+def explained_fault(error: ValidationError) -> str:
     """Return the first unknown key, for which another may be missing, and what is known there; else the first fault."""
     unknown = [fault for fault in error.errors(include_url=False) if fault["type"] == "extra_forbidden"]
     if not unknown:
@@ -268,17 +266,3 @@ def _explained(error: ValidationError) -> str:
         f"unknown key {key!r}{f' in {where}' if where else ''}, expected some of {', '.join(model.model_fields)}."
         f"{did_you_mean(key, model.model_fields)}"
     )
-
-
-def _check_recipes(config: StudyConfig, path: Path) -> None:
-    """Check what other modules know more about: the options of fine-tuning and of mixing."""
-    from rasd_nnu.workflows.study.recipe import variables
-
-    for arm in config.arms:
-        try:
-            variables(config, arm)
-            config.pretraining(arm)
-        except ValidationError as error:
-            raise ConfigError(f"{path}: arms.{arm}.pretrain: {_explained(error)}") from None
-        except ConfigError as error:
-            raise ConfigError(f"{path}: arms.{arm}: {error}") from None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rasd_nnu.errors import ConfigError, did_you_mean
-from rasd_nnu.workflows.study.config import Pretraining, StudyConfig
+from rasd_nnu.workflows.study.config import STUDY_FILE, Pretraining, StudyConfig, explained_fault
 
 _LEFT_OUT = ("maps", "set", "normalize")
 
@@ -31,6 +34,22 @@ def variables(config: StudyConfig, arm: str) -> dict[str, str]:
     found = {variable(name): _text(value) for name, value in options.items() if value is not None}
     recipe_for({}, found)
     return found
+
+
+def check_recipes(config: StudyConfig, folder: Path) -> None:
+    """Check what other modules know more about: the options of each arm's pre-training, fine-tuning and mixing.
+
+    Raises:
+        ConfigError: If an option is unknown or its value is not allowed.
+    """
+    for arm in config.arms:
+        try:
+            variables(config, arm)
+            config.pretraining(arm)
+        except ValidationError as error:
+            raise ConfigError(f"{folder / STUDY_FILE}: arms.{arm}.pretrain: {explained_fault(error)}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{folder / STUDY_FILE}: arms.{arm}: {error}") from None
 
 
 def pretrain_options(options: Pretraining) -> list[str]:

@@ -21,6 +21,7 @@ from rasd_nnu.workflows.study.config import STUDY_FILE, StudyConfig, read_config
 from rasd_nnu.workflows.study.grid import build_grid
 from rasd_nnu.workflows.study.jobs import ENDINGS, STAGES, Grid
 from rasd_nnu.workflows.study.launch import RUN_VARIABLE
+from rasd_nnu.workflows.study.recipe import check_recipes
 from rasd_nnu.workflows.study.tasks import (
     ResolvedTask,
     check_draws,
@@ -63,6 +64,7 @@ def plan_study(folder: Path) -> Planned:
         UserError: If a task is unknown.
     """
     config = read_config(folder)
+    check_recipes(config, folder)
     lock = read_lock(folder)
     if lock is not None and lock.name != config.name:
         raise ConfigError(
