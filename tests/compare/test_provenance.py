@@ -33,7 +33,10 @@ def test_two_trainings_of_one_recipe_raise_no_remark(train: Train) -> None:
 def test_a_training_that_went_on_after_a_stop_has_the_same_recipe(train: Train) -> None:
     # nnU-Net writes debug.json when a training starts or goes on, with the rate of that moment.
     rates = [f"AdamW (\n    initial_lr: 0.001\n    lr: {rate}\n    weight_decay: 0\n)" for rate in ("0.001", "1e-05")]
-    a, b = (train(name, SCORES_A, optimizer=rate) for name, rate in zip(("RaSDTrainer", "RaSDTrainer_scratch"), rates))
+    a, b = (
+        train(name, SCORES_A, optimizer=rate)
+        for name, rate in zip(("RaSDTrainer", "RaSDTrainer_scratch"), rates, strict=True)
+    )
     assert _compare(a, b).recipe_differences == []
     other = train("nnUNetTrainer", SCORES_A, optimizer=rates[0].replace("initial_lr: 0.001", "initial_lr: 0.01"))
     (line,) = _compare(a, other).recipe_differences

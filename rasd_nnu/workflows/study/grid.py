@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rasd_nnu.nnunet.datasets import dataset_id
-from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, parse_arm
+from rasd_nnu.nnunet.results import RECORDS as RECORD_FILES
+from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName, parse_arm
 from rasd_nnu.records.study import RECORDS, StudyUnit
 from rasd_nnu.workflows.study.config import StudyConfig, length_of
 from rasd_nnu.workflows.study.draw import Draw
@@ -19,6 +20,7 @@ from rasd_nnu.workflows.study.recipe import pretrain_options, variables
 from rasd_nnu.workflows.study.tasks import ResolvedTask
 
 COMPARISON, PAGE = "comparison.json", "report.html"
+_RECORD_OF = dict(zip(("segmentation", "classification", "detection"), RECORD_FILES, strict=True))
 _IMAGES = ("nii.gz", "nii", "nrrd", "mha", "png", "bmp", "tif", "tiff")
 
 
@@ -130,8 +132,8 @@ class _Planner:
     def add(self) -> None:
         """Add everything."""
         planned = self._add(self._plan(self._add(self._prepare())))
-        # A classifier draws its labelled cases itself.
-        split = planned if self.task.kind == "classification" else self._add(self._split(planned))
+        # Only nnU-Net needs folds of its own: the others take the prepared ones, and draw labelled cases themselves.
+        split = self._add(self._split(planned)) if self.task.kind == "segmentation" else planned
         config, counts = self.config, [None if count == "all" else count for count in self.config.labelled]
         for values in itertools.product(
             self.task.configurations, config.arms, config.budgets, config.folds, counts, config.seeds
@@ -173,7 +175,7 @@ class _Planner:
     def _train(self, planned: Job, split: Job, cell: _Cell) -> None:
         """Add a training, and the pre-training that it starts from unless that is there."""
         config, task = self.config, self.task
-        number = cell.fold if task.kind == "classification" else self.draws.index(cell.draw)
+        number = self.draws.index(cell.draw) if task.kind == "segmentation" else cell.fold
         trained = task.trained(cell.configuration)
         arm = self.arms[cell.arm]
         options, after, upstream = dict(arm.variables), [split.id], [planned.stamp, *arm.weights]
@@ -190,7 +192,7 @@ class _Planner:
             command,
             options,
             tuple(after),
-            (f"{folder}/{_record_of(task.kind)}",),
+            (f"{folder}/validation/{_RECORD_OF[task.kind]}",),
             (folder,),
             tuple(self._dropped(folder)),
             self._work(cell, steps),
@@ -232,12 +234,13 @@ class _Planner:
         start = f"{asked.start}_mix" if asked.mix is not None else asked.start
         command = ("rasd_nnu", "finetune", task.dataset, "-c", trained, "-p", config.plans, "--arm", start)
         command += ("-f", str(number), "--seed", str(cell.seed), "--epochs", str(epochs))
-        if task.kind == "classification":
-            name = _classifier(asked.start, cell.count, epochs, cell.seed)
-            command += () if cell.count is None else ("--labelled", str(cell.count))
-        else:
+        if task.kind == "segmentation":
             name = str(parse_arm(start, epochs=epochs, iters=iterations, seed=cell.seed))
             command += ("--iterations", str(iterations))
+        else:
+            kind = "Classifier" if task.kind == "classification" else "Detector"
+            name = str(TrainerName(asked.start, epochs, seed=cell.seed, kind=kind, labelled=cell.count))
+            command += () if cell.count is None else ("--labelled", str(cell.count))
         command += ("--device", config.machine.device, "--resume")
         model = f"{RESULTS}/{cell.arm}/{task.dataset}/{name}__{config.plans}__{trained}"
         return command, model, epochs * iterations
@@ -276,14 +279,3 @@ class _Planner:
                 request=(*command, *drawn),
             )
         )
-
-
-def _record_of(kind: str) -> str:
-    return f"validation/{'summary.json' if kind == 'segmentation' else 'predictions.csv'}"
-
-
-def _classifier(arm: str, count: int | None, epochs: int, seed: int) -> str:
-    from rasd_nnu.tasks.classification.train import ClassificationRecipe
-    from rasd_nnu.workflows.finetune import FinetuneSettings
-
-    return FinetuneSettings(arm, labelled=count, recipe=ClassificationRecipe(epochs=epochs, seed=seed)).name

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rasd_nnu.errors import PlansError, SetupError
 from rasd_nnu.nnunet import commands
-from rasd_nnu.nnunet.datasets import task_of
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.reading import read_json_object
 from rasd_nnu.workflows.experiment.compact import add_compact
@@ -19,7 +18,7 @@ from rasd_nnu.workflows.experiment.compact import add_compact
 def plan_dataset(
     dataset: str, configurations: Sequence[str], plans: str, workers: int, compact: tuple[int, int] | None = None
 ) -> None:
-    """Plan and preprocess a data set; one of classification gets label maps that stand in first.
+    """Plan and preprocess a data set of `rasd_nnu tasks prepare`.
 
     Args:
         dataset: Full name of a raw data set.
@@ -32,11 +31,6 @@ def plan_dataset(
         SetupError: If nnU-Net's command fails.
         PlansError: If it planned no such configuration.
     """
-    raw = nnunet_folder("nnUNet_raw") / dataset
-    if task_of(raw) == "classification":
-        from rasd_nnu.tasks.classification.stand_in import write_stand_ins
-
-        write_stand_ins(raw)
     command = commands.plan(dataset, plans)
     command += ["-c", *configurations, "-np", str(workers), "-npfp", str(workers)]
     program = Path(sysconfig.get_path("scripts")) / command[0]

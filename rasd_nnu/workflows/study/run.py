@@ -25,8 +25,8 @@ from rasd_nnu.workflows.study.recipe import check_recipes
 from rasd_nnu.workflows.study.tasks import (
     ResolvedTask,
     check_draws,
+    check_kinds,
     check_sources,
-    refuse_untrainable,
     resolve,
 )
 from rasd_nnu.workflows.study.workflow import Lock, changes, read_lock, receipt_path, why_not_done, write_workflow
@@ -72,6 +72,7 @@ def plan_study(folder: Path) -> Planned:
             f" Restore {STUDY_FILE}, or take another folder."
         )
     tasks = tuple(resolve(config, folder))
+    check_kinds(config, tasks)
     grid = build_grid(config, tasks, lock.draws if lock is not None else {})
     return Planned(folder, config, tasks, grid, lock)
 
@@ -158,8 +159,6 @@ def run_study(
     """
     require_nnunet()
     require_engine()
-    if not dry_run:
-        refuse_untrainable(planned.tasks)
     check_study(planned)
     with exclusive(planned.folder):
         reasons = to_do(planned)

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rasd_nnu.dataset_specs.registry import get_spec, list_specs
-from rasd_nnu.errors import ConfigError, DatasetError, PlansError
+from rasd_nnu.errors import ConfigError, DatasetError
 from rasd_nnu.files import expanded
+from rasd_nnu.nnunet.datasets import task_of
 from rasd_nnu.nnunet.env import nnunet_folder_if_set
-from rasd_nnu.reading import read_json_object
 from rasd_nnu.workflows.study.config import StudyConfig, StudyTask
 from rasd_nnu.workflows.study.draw import Draw
 from rasd_nnu.workflows.study.splits import draw_folds, folds_of
 
 if TYPE_CHECKING:
     from rasd_nnu.dataset_specs.schema import DatasetSpec
-
-#: Kinds of tasks that `rasd_nnu finetune` trains.
-TRAINABLE = ("segmentation", "classification")
 
 
 @dataclass(frozen=True)
@@ -75,8 +72,7 @@ def _resolved(task: StudyTask, folder: Path) -> ResolvedTask:
         assert existing is not None
         if task.configurations is None:
             raise ConfigError(f"tasks: {task.task} has no dataset spec; say which 'configurations' to train, as [2d].")
-        kind = read_json_object(existing / "dataset.json", DatasetError).get("task", "segmentation")
-        return ResolvedTask(task, existing.name, str(kind), task.configurations, None, existing)
+        return ResolvedTask(task, existing.name, task_of(existing), task.configurations, None, existing)
     configurations = task.configurations or (("2d",) if spec.dims == 2 else ("3d_fullres",))
     if task.source is not None:
         source = expanded(task.source).resolve()
@@ -159,12 +155,22 @@ def _patients(raw: Path) -> dict[str, str]:
         return {row["case"]: row["group"] for row in csv.DictReader(table)}
 
 
-def refuse_untrainable(tasks: Sequence[ResolvedTask]) -> None:
-    """Refuse tasks that `rasd_nnu finetune` does not train.
+def check_kinds(config: StudyConfig, tasks: Sequence[ResolvedTask]) -> None:
+    """Refuse what a study asks of tasks that are not segmentation and that their training has not.
 
     Raises:
-        PlansError: Naming the task.
+        ConfigError: Naming the task.
     """
     for task in tasks:
-        if task.kind not in TRAINABLE:
-            raise PlansError(f"{task.asked.task} is {task.kind}, which `rasd_nnu finetune` cannot train. Leave it out.")
+        if task.kind == "segmentation":
+            continue
+        asked = {
+            "validation_cases": config.validation_cases is not None,
+            "mix": any(arm.mix is not None for arm in config.arms.values()),
+            "a number of labelled cases": task.kind == "detection" and config.labelled != ("all",),
+        }
+        for what, is_asked in asked.items():
+            if is_asked:
+                raise ConfigError(
+                    f"{task.asked.task} is {task.kind}, whose training has no {what}. Put it into a study of its own."
+                )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rasd_nnu.errors import ConfigError
 from rasd_nnu.workflows.study.config import read_config
 from rasd_nnu.workflows.study.draw import Draw
 from rasd_nnu.workflows.study.grid import build_grid
@@ -96,3 +97,34 @@ def test_commands_are_ordinary_ones(folder: Path) -> None:
         "rasd_nnu finetune Dataset004_Hippocampus -c 2d_compact -p nnUNetPlans --arm scratch -f 0 --seed 0 --epochs 3 "
         "--iterations 4 --device cpu --resume"
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "labelled", "folder_name", "record"),
+    [
+        ("pneumoniamnist", "[10]", "RaSDClassifier_n10_3epochs_seed0", "predictions.csv"),
+        ("bccd", "[all]", "RaSDDetector_3epochs_seed0", "detections.json"),
+    ],
+)
+def test_classification_and_detection_take_the_prepared_folds(
+    folder: Path, task: str, labelled: str, folder_name: str, record: str
+) -> None:
+    grid = _grid(folder, ("task: msd04_hippocampus", f"task: {task}"), ("[2, 4]", labelled), ("[0, 1]", "[0]"))
+    assert not _of(grid, "split")
+    job = next(grid.jobs[u.job] for u in grid.units if u.record.arm == "rasd")
+    (product,) = job.products
+    assert f"/{folder_name}__nnUNetPlans__2d_compact/fold_0/validation/{record}" in product
+    assert "--iterations" not in job.command
+
+
+@pytest.mark.parametrize(
+    ("task", "old", "new", "said"),
+    [
+        ("pneumoniamnist", "seeds:", "validation_cases: 3\nseeds:", "is classification, whose training has no valid"),
+        ("pneumoniamnist", "{start: scratch}", "{start: scratch, mix: curve}", "whose training has no mix"),
+        ("bccd", "seeds:", "seeds:", "is detection, whose training has no number of labelled cases"),
+    ],
+)
+def test_what_other_tasks_cannot_do_is_refused(folder: Path, task: str, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        _grid(folder, ("task: msd04_hippocampus", f"task: {task}"), (old, new))
