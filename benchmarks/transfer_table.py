@@ -1,4 +1,4 @@
-"""Write the tables of docs/reference/few_shot.md from the results of transfer.py.
+"""Write the tables of docs/reference/few_shot.md from results/transfer_*.json.
 
 python benchmarks/transfer_table.py
 """

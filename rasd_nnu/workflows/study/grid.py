@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rasd_nnu.nnunet.datasets import dataset_id
 from rasd_nnu.nnunet.results import RECORDS as RECORD_FILES
-from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName, parse_arm
+from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TRANSFER_OPTIONS, TrainerName, parse_arm
 from rasd_nnu.records.study import RECORDS, StudyUnit
 from rasd_nnu.workflows.study.config import StudyConfig, length_of
 from rasd_nnu.workflows.study.draw import Draw
@@ -89,7 +89,10 @@ def _endings(config: StudyConfig, jobs: Mapping[str, Job], trainings: tuple[str,
     yield collect
     if len(config.arms) < 2:
         return
-    alike = all(arm.compute == "same" and not arm.finetune and arm.mix is None for arm in config.arms.values())
+    alike = all(
+        arm.compute == "same" and arm.mix is None and arm.finetune.keys() <= set(TRANSFER_OPTIONS)
+        for arm in config.arms.values()
+    )
     asked = ("--study", ".", "--vs", config.control, *(() if alike else ("--allow-recipe-diff",)), "--overwrite")
     command = ("rasd_nnu", "compare", *asked, "--json", COMPARISON)
     yield Job("compare", "all", command, {}, (collect.id,), (COMPARISON,), upstream=(collect.stamp,))

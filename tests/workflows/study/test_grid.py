@@ -61,6 +61,15 @@ def test_total_compute_adds_the_steps_of_the_pretraining(folder: Path) -> None:
     assert "--allow-recipe-diff" in grid.jobs["compare/all"].command
 
 
+@pytest.mark.parametrize("name", ["two_tasks", "paper", "transfer"])
+def test_the_studies_of_the_benchmarks_can_be_planned(folder: Path, name: str) -> None:
+    text = (Path(__file__).parents[3] / f"benchmarks/studies/{name}.yaml").read_text()
+    (folder / "study.yaml").write_text(text)
+    grid = plan_study(folder).grid
+    assert len(grid.units) == {"two_tasks": 24, "paper": 56 * 6 * 3, "transfer": 4 * 3 * 3 * 2}[name]
+    assert ("--allow-recipe-diff" in grid.jobs["compare/all"].command) == (name == "paper")
+
+
 def test_another_seed_changes_no_training_that_is_there(folder: Path) -> None:
     before = _grid(folder)
     config = read_config(folder).model_copy(update={"seeds": (2, 0, 1), "labelled": (3, 2, 4)})
