@@ -161,7 +161,7 @@ class _Planner:
 
     def _plan(self, prepare: Job) -> Job:
         task, config, place = self.task, self.config, f"{PREPROCESSED}/{self.task.dataset}"
-        command = ("rasd_nnu", "tasks", "plan", task.dataset, "-p", config.plans)
+        command: tuple[str, ...] = ("rasd_nnu", "tasks", "plan", task.dataset, "-p", config.plans)
         command += tuple(word for name in task.configurations for word in ("-c", name))
         if (compact := task.asked.compact) is not None:
             command += ("--compact", str(compact.features), "--batch-size", str(compact.batch_size))
@@ -169,7 +169,7 @@ class _Planner:
         return Job("plan", task.dataset, command, {}, (prepare.id,), (product,), (place,), upstream=(prepare.stamp,))
 
     def _split(self, planned: Job) -> Job:
-        command = ("rasd_nnu", "tasks", "split", self.task.dataset, *map(str, self.draws))
+        command: tuple[str, ...] = ("rasd_nnu", "tasks", "split", self.task.dataset, *map(str, self.draws))
         if self.config.validation_cases is not None:
             command += ("--validation-cases", str(self.config.validation_cases))
         product = f"{PREPROCESSED}/{self.task.dataset}/splits_final.json"
@@ -235,7 +235,17 @@ class _Planner:
             assert steps is not None  # validated
             epochs += math.ceil(steps / iterations)
         start = f"{asked.start}_mix" if asked.mix is not None else asked.start
-        command = ("rasd_nnu", "finetune", task.dataset, "-c", trained, "-p", config.plans, "--arm", start)
+        command: tuple[str, ...] = (
+            "rasd_nnu",
+            "finetune",
+            task.dataset,
+            "-c",
+            trained,
+            "-p",
+            config.plans,
+            "--arm",
+            start,
+        )
         command += ("-f", str(number), "--seed", str(cell.seed), "--epochs", str(epochs))
         if task.kind == "segmentation":
             name = str(parse_arm(start, epochs=epochs, iters=iterations, seed=cell.seed))

@@ -87,10 +87,11 @@ def run_job(folder: Path, name: str, command: Sequence[str]) -> int:
         if code == 0 and lacking:
             log.write(f"the command ended well, but did not write {lacking[0]}\n")
             code = 1
-        ended = replace(begun, end=time.time(), code=code)
+        end = time.time()
+        ended = replace(begun, end=end, code=code)
         state = replace(state, attempts=(*state.attempts, ended))
         write_state(folder, name, state)
-        log.write(f"== exit {code} after {ended.end - ended.begin:.0f} s\n")
+        log.write(f"== exit {code} after {end - begun.begin:.0f} s\n")
         if code == 0:
             _finish(folder, name, job, state)
     return code

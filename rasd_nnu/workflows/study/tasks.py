@@ -83,9 +83,9 @@ def _resolved(task: StudyTask, folder: Path) -> ResolvedTask:
         return ResolvedTask(task, spec.dataset_name, spec.task, configurations, spec, existing)
     from rasd_nnu.dataset_specs.locations import find_source
 
-    source_found = find_source(spec)
-    source = None if source_found is None else source_found.resolve()
-    return ResolvedTask(task, spec.dataset_name, spec.task, configurations, spec, source=source)
+    release = find_source(spec)
+    found = None if release is None else release.resolve()
+    return ResolvedTask(task, spec.dataset_name, spec.task, configurations, spec, source=found)
 
 
 def _spec(name: str, *, known: bool) -> DatasetSpec | None:
