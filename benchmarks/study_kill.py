@@ -37,7 +37,7 @@ def start(folder: Path, cores: int) -> subprocess.Popen[bytes]:
     program = Path(sysconfig.get_path("scripts")) / "rasd_nnu"
     with (folder / "run.log").open("ab") as log:
         command = [str(program), "study", "run", str(folder), "--cores", str(cores)]
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, process_group=0)
 
 
 def done(folder: Path) -> int:

@@ -3,8 +3,7 @@
 #
 #     tests/slurm/setup.sh && RASD_DATA=... tests/slurm/run.sh FOLDER [LOG]
 #
-# Needs the environment of `pip install 'rasd-nnu[study]'` on the PATH. The log says what happened; benchmarks/results/slurm.log
-# is one.
+# Needs the environment of `pip install 'rasd-nnu[study]'` on the PATH. The log says what happened.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
