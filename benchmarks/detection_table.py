@@ -37,8 +37,8 @@ def comparisons(content: dict[str, Any]) -> list[str]:
     for found in content["comparison"].values():
         scores = {found["score"]: found["overall"], **found["others"]}
         for name, row in scores.items():
-            interval, test = row["interval"], row.get("signflip")
-            p = f"{test['p']:.2g}" if test else ""
+            interval, value = row["interval"], row["p"]
+            p = "" if value is None else f"{value:.2g}"
             between = f"[{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]" if interval else ""
             lines.append(
                 f"| {' | '.join(found['names'])} | {name} | {100 * row['mean_a']:.1f} | {100 * row['mean_b']:.1f} | "
