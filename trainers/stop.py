@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -11,15 +12,22 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopRequest:
-    """Remembers SIGTERM and SIGUSR1 instead of dying from them; outside of the main thread signals are left alone."""
+    """Remembers SIGTERM and SIGUSR1 instead of dying from them; outside of the main thread signals are left alone.
+
+    Processes that are forked meanwhile die from them as always: pools end their workers by SIGTERM.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         self.received = signal.Signals(number)
 
     @staticmethod

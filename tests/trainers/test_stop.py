@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,20 @@ def test_a_signal_in_the_validation_ends_it_at_once(tiny: TinyDataset) -> None:
     trainer = make_trainer(tiny, "RaSDTrainer_scratch_1epochs_1iters_seed1", "2d")
     trainer.run_training()
     assert all(signal.getsignal(number) == signal.SIG_DFL for number in stop.STOP_SIGNALS)
+
+
+@pytest.mark.parametrize("sent", stop.STOP_SIGNALS)
+def test_a_forked_process_dies_from_the_signals(sent: signal.Signals) -> None:
+    """Pools end their workers by SIGTERM and would wait for ever."""
+    request = stop.StopRequest()
+    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+    worker.start()
+    assert worker.pid is not None
+    os.kill(worker.pid, sent)
+    worker.join(10)
+    assert worker.exitcode == -sent
+    os.kill(os.getpid(), sent)
+    assert request.received == sent
 
 
 @pytest.mark.parametrize(("seed", "measures"), [("_seed1", False), ("", True)])
