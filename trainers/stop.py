@@ -19,15 +19,11 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
         self.received = signal.Signals(number)
 
     @staticmethod
@@ -36,3 +32,14 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+
+
+def _forget() -> None:
+    """In a process that was just forked: let the signals end it."""
+    for number in STOP_SIGNALS:
+        if isinstance(getattr(signal.getsignal(number), "__self__", None), StopRequest):
+            signal.signal(number, signal.SIG_DFL)
+
+
+# Not in the handler: a signal that comes just before the process waits for a lock would never be seen.
+os.register_at_fork(after_in_child=_forget)
