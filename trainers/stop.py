@@ -34,12 +34,23 @@ class StopRequest:
                 signal.signal(number, signal.SIG_DFL)
 
 
+def _hold_back() -> None:
+    """Before a fork: hold the signals back until the child has forgotten how to wait for them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def _release() -> None:
+    """After a fork, in the parent."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 def _forget() -> None:
-    """In a process that was just forked: let the signals end it."""
+    """After a fork, in the child: let the signals end it, also one that came meanwhile."""
     for number in STOP_SIGNALS:
         if isinstance(getattr(signal.getsignal(number), "__self__", None), StopRequest):
             signal.signal(number, signal.SIG_DFL)
+    _release()
 
 
-# Not in the handler: a signal that comes just before the process waits for a lock would never be seen.
-os.register_at_fork(after_in_child=_forget)
+# Not in the handler: a signal that comes just before the process waits for a lock would never be seen there.
+os.register_at_fork(before=_hold_back, after_in_parent=_release, after_in_child=_forget)
