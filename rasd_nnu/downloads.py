@@ -197,8 +197,14 @@ def _answer(ask: Callable[[], requests.Response], seconds: float) -> requests.Re
     except TimeoutError:
         if future.done():  # a timeout of the connection itself
             raise
-        future.add_done_callback(lambda late: late.exception() or late.result().close())
+        future.add_done_callback(_close_late)
         raise _PassingError(f"the server sent no complete head of an answer in {seconds:g} seconds") from None
+
+
+def _close_late(late: Future[requests.Response]) -> None:
+    """Close an answer that came after nobody waited for it any more."""
+    if late.exception() is None:
+        late.result().close()
 
 
 def _checked_size(answer: requests.Response, limits: Limits, folder: Path) -> int | None:

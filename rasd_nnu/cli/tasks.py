@@ -147,7 +147,8 @@ def prepare_task(
         from rasd_nnu.tasks.detection.data import read_data
         from rasd_nnu.tasks.detection.stand_in import write_stand_ins as fill_boxes
 
-        fill_boxes(read_data(prepared.path), lambda cases: _progress(cases, len(cases), "label maps of the boxes"))
+        data = read_data(prepared.path)
+        fill_boxes(data, lambda cases: _progress(cases, len(data.cases), "label maps of the boxes"))
     typer.echo(f"next: {shown(plan(spec.dataset_name))}")
 
 

@@ -225,7 +225,7 @@ def _learned_from(summary: Path) -> tuple[str | None, _LearnedFrom | None]:
     if path is None:
         return None, None
     report = _TransferReport.model_validate(read_json(path))
-    return report.dataset, report.checkpoint and report.checkpoint.learned_from
+    return report.dataset, None if report.checkpoint is None else report.checkpoint.learned_from
 
 
 def label_names(summaries: Sequence[Path]) -> dict[str, str]:
