@@ -17,6 +17,7 @@ from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
 from rasd_nnu.checkpoints.seen import refuse_seen, seen_by
 from rasd_nnu.errors import ConfigError, TransferError, UserError
 from rasd_nnu.files import explained, write_text
+from rasd_nnu.nnunet.augmentation import without_clock
 from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
 from rasd_nnu.nnunet.results import FINAL_CHECKPOINT
 from rasd_nnu.nnunet.trainer_names import RESERVED_ARMS, TrainerName
@@ -177,17 +178,9 @@ class RaSDTrainer(nnUNetTrainer):
             self._stop = StopRequest()
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
-        """Return nnU-Net's augmentation; with a seed its blur does not choose its algorithm by what is faster now.
-
-        The two algorithms differ in the last bits, so that the weights would depend on how busy the machine is.
-        """
+        """Return nnU-Net's augmentation; with a seed it does not look at the clock."""
         transforms = super().get_training_transforms(*args, **kwargs)
-        if self.run.seed is not None:
-            for transform in transforms.transforms:
-                inner = getattr(transform, "transform", transform)
-                if hasattr(inner, "benchmark"):
-                    inner.benchmark = False
-        return transforms
+        return transforms if self.run.seed is None else without_clock(transforms)
 
     def _refuse_finished(self) -> None:
         """Refuse to begin again over a finished training, which nnU-Net would overwrite.

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rasd_nnu.checkpoints.file import atomic_save, safe_load
 from rasd_nnu.errors import CheckpointError, ConfigError
+from rasd_nnu.nnunet.augmentation import without_clock
 from rasd_nnu.tasks.classification.data import Case, Images, Questions
+from rasd_nnu.tasks.resume import resumed_epoch, save_epoch
 
 _CLIP = 12.0
 
@@ -66,20 +67,11 @@ class ClassificationRecipe:
 
 
 def augmentation(size: tuple[int, ...], mirror: tuple[int, ...]) -> Any:
-    """Return nnU-Net's training transforms with a mild rotation.
-
-    Its blur measures which of two ways is faster and takes that one; here it takes one way, so that results do not
-    depend on how busy the machine is.
-    """
+    """Return nnU-Net's training transforms with a mild rotation, which do not look at the clock."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     angle = 15 / 180 * math.pi
-    transforms = nnUNetTrainer.get_training_transforms(np.array(size), (-angle, angle), None, mirror, False)
-    for transform in transforms.transforms:
-        inner = getattr(transform, "transform", transform)
-        if hasattr(inner, "benchmark"):
-            inner.benchmark = False
-    return transforms
+    return without_clock(nnUNetTrainer.get_training_transforms(np.array(size), (-angle, angle), None, mirror, False))
 
 
 def train(
@@ -110,7 +102,7 @@ def train(
     network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     identity = asdict(recipe) | {"mirror": list(recipe.mirror), "cases": [case.name for case in cases]}
-    first = _resume(state, identity, network, optimizer)
+    first = resumed_epoch(state, identity, network, optimizer)
     size = tuple(images[cases[0].name].shape[1:])
     transforms = augmentation(size, recipe.mirror)
     steps = max(1, math.ceil(max(len(cases), recipe.least) / recipe.batch_size))
@@ -132,21 +124,7 @@ def train(
             optimizer.step()
             losses.append(float(loss.detach()))
         tell(epoch, float(np.mean(losses)))
-        content = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1}
-        atomic_save(content | {"identity": identity}, state)
-
-
-def _resume(state: Path, identity: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    if not state.is_file():
-        return 0
-    content = safe_load(state)
-    if content.get("identity") != identity:
-        raise CheckpointError(
-            f"{state} belongs to a training with another recipe or other cases. Ask for the same, or give --overwrite."
-        )
-    network.load_state_dict(content["network"])
-    optimizer.load_state_dict(content["optimizer"])
-    return int(content["epoch"])
+        save_epoch(state, identity, network, optimizer, epoch + 1)
 
 
 def _seed(seed: int, epoch: int) -> None:

@@ -13,12 +13,12 @@ import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
 from torch import Tensor, nn
 
-from rasd_nnu.checkpoints.file import atomic_save, safe_load
 from rasd_nnu.errors import CheckpointError, ConfigError
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.tasks.detection.augment import augmentation, augmented
 from rasd_nnu.tasks.detection.data import Case
 from rasd_nnu.tasks.detection.images import Images
+from rasd_nnu.tasks.resume import resumed_epoch, save_epoch
 
 #: Patches an epoch draws at least, so that few cases do not make it a few steps.
 LEAST_PATCHES = 256
@@ -97,7 +97,7 @@ def train(
     optimizer = torch.optim.AdamW(detector.network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     identity = asdict(recipe) | {"mirror": recipe.mirror and list(recipe.mirror), "origin": origin}
     identity["cases"] = [case.name for case in cases]
-    first = _resume(state, identity, detector.network, optimizer)
+    first = resumed_epoch(state, identity, detector.network, optimizer)
     transforms = augmentation(target, recipe.mirror)
     steps = max(1, math.ceil(max(len(cases), LEAST_PATCHES) / recipe.batch_size))
     for epoch in range(first, recipe.epochs):
@@ -118,21 +118,7 @@ def train(
             optimizer.step()
             losses.append(float(loss.detach()))
         tell(epoch, float(np.mean(losses)))
-        content = {"network": detector.network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1}
-        atomic_save(content | {"identity": identity}, state)
-
-
-def _resume(state: Path, identity: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    if not state.is_file():
-        return 0
-    content = safe_load(state)
-    if content.get("identity") != identity:
-        raise CheckpointError(
-            f"{state} belongs to a training with another recipe or other cases. Ask for the same, or give --overwrite."
-        )
-    network.load_state_dict(content["network"])
-    optimizer.load_state_dict(content["optimizer"])
-    return int(content["epoch"])
+        save_epoch(state, identity, detector.network, optimizer, epoch + 1)
 
 
 def _batch(
