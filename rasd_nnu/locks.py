@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import socket
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 # The locks of this process: the system keeps them apart by process, and two runs in one process need to be, too.
 _held: set[Path] = set()
+# Around looking at `_held` and changing it with the lock: two threads would both be given the lock, and closing
+# any open file of a lock lifts it for the whole process.
+_guard = threading.Lock()
 
 
 @contextmanager
@@ -44,20 +48,22 @@ def exclusive(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock = lock.parent.resolve() / lock.name
     handle = _acquired(lock, path, time.monotonic() + wait_s)
-    _held.add(lock)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)  # before the lock is lifted: who waits sees that the file is gone
-        os.close(handle)
-        _held.discard(lock)
+        with _guard:
+            lock.unlink(missing_ok=True)  # before the lock is lifted: who waits sees that the file is gone
+            os.close(handle)
+            _held.discard(lock)
 
 
 def _acquired(lock: Path, path: Path, deadline: float) -> int:
     """Return the open file of the lock, once it is this process's."""
     while True:
-        if lock not in _held and (handle := _try(lock)) is not None:
-            return handle
+        with _guard:
+            if lock not in _held and (handle := _try(lock)) is not None:
+                _held.add(lock)
+                return handle
         if time.monotonic() >= deadline:
             raise LockError(
                 f"{path} is in use by another run ({_holder(lock)}). Wait for it to end, or give another --out."

@@ -116,3 +116,20 @@ def test_a_name_that_another_run_uses_is_refused(tmp_path: Path, name: str, refu
     with pytest.raises(CheckpointError, match=r"is what a run of .*/r\.pth writes beside its checkpoint"):
         start(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_threads_are_given_a_lock_one_after_the_other(tmp_path: Path) -> None:
+    inside = 0
+    most = 0
+
+    def work(_: int) -> None:
+        nonlocal inside, most
+        with exclusive(tmp_path / "file", wait_s=30):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.001)
+            inside -= 1
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(work, range(64)))
+    assert most == 1
