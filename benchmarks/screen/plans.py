@@ -13,6 +13,7 @@ from tasks import ACROSS, CHOOSING, CONFIRMING
 PILOT_SEED = 100
 
 _SHORT = Recipe(steps=700, rate=6e-3)
+_BRIEF = replace(_SHORT, steps=250)
 _PLATEAU = replace(_SHORT, steps=1400)
 _BEYOND = replace(_SHORT, steps=2800)
 
@@ -57,6 +58,7 @@ def _rates() -> list[Job]:
 
 _MIXED = ("scratch", "shift_always", "curve_always")
 _GRAY = CHOOSING[:3]
+_TWENTY = ("sunnybrook_lv", "camus_us", "dsb2018_histology")  # covid_ct has no 20 patients to train on
 
 
 def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe: Recipe, **more: int) -> list[Job]:
@@ -64,7 +66,7 @@ def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe:
 
 
 def _study() -> list[Job]:
-    """The study: choosing tasks, starts, confirming tasks, the plateau, more patients, inner folds, more seeds."""
+    """The study: 700 steps; the plateau; starts; few and many patients; inner folds; more seeds."""
     two = ("scratch", "shift_always")
     flat = tuple(task for task in CONFIRMING if task != "hippocampus_3d")  # a training in 3D takes four times as long
     return [
@@ -72,20 +74,31 @@ def _study() -> list[Job]:
         *_on(flat, _MIXED, (0, 1), _SHORT),
         *(job for fold in (0, 1) for job in _on(_GRAY, two, (0, 1), _SHORT, inner=fold)),
         *(job for seed in (0, 1) for fold in (0, 1) for job in _on(flat, two, (seed,), _SHORT, inner=fold)),
-        *_on(_GRAY[:2], two, (0,), _PLATEAU),
-        *_on(_GRAY[:2], ("scratch",), (0,), _BEYOND),
+        *_on(CHOOSING, two, (0, 1), _PLATEAU),
         *_on(_GRAY, ("fields_whole_4000", "fields_cut_2000"), (0, 1), _SHORT),
-        *_on(_GRAY[:2], two, (1,), _PLATEAU),
-        *_on(_GRAY[:2], ("scratch",), (1,), _BEYOND),
-        *_on((*_GRAY[:2], CHOOSING[3]), two, (0, 1), _SHORT, labelled=20),
-        *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
-        *_on(CHOOSING, ("shift_quarter",), (0, 1), _SHORT),
-        *_on(CHOOSING, _MIXED, (3,), _SHORT),
+        *_on(CHOOSING, ("scratch", "shift_always", "fields_whole_4000"), (0, 1), _BRIEF),
+        *_on(CHOOSING, two, (2,), _PLATEAU),
+        *_on(flat, two, (0, 1), _PLATEAU),
+        *_on(CHOOSING, ("scratch",), (0,), _BEYOND),
+        *_on(_TWENTY, two, (0, 1), _SHORT, labelled=20),
+        *_on(CHOOSING, ("random_always",), (0, 1), _PLATEAU),
+        *_on(flat, two, (2,), _PLATEAU),
+        *_on(flat, ("scratch", "shift_always", "fields_whole_4000"), (0, 1), _BRIEF),
+        *_on(flat, two, (0, 1), _SHORT, labelled=20),
         *_on(("hippocampus_3d",), two, (0, 1), _SHORT),
-        *_on(flat, _MIXED, (2,), _SHORT),
+        *_on(_TWENTY, two, (0, 1), _PLATEAU, labelled=20),
+        *_on(_GRAY[:2], ("scratch",), (1,), _BEYOND),
+        *_on(("sunnybrook_lv",), ("shift_always",), (0, 1), _BEYOND),
+        *_on(flat, ("scratch",), (0,), _BEYOND),
+        *_on(CHOOSING, two, (3, 4), _PLATEAU),
+        *_on(CHOOSING, two, (0, 1), _SHORT, labelled=3),
+        *_on(_GRAY, two, (0, 1), _SHORT, labelled=10),
         *_on(ACROSS, _MIXED, (0, 1, 2, 3), _SHORT),
-        *_on(CHOOSING, _MIXED, (4, 5, 6, 7), _SHORT),
-        *_on(flat, _MIXED, (3,), _SHORT),
+        *_on(flat, two, (3, 4), _PLATEAU),
+        *_on(CHOOSING, two, (5, 6, 7), _PLATEAU),
+        *_on(("usgra_us", "muscle_ultrasound", "hippocampus_2d"), ("fields_whole_4000",), (0, 1), _SHORT),
+        *_on(flat, _MIXED, (2,), _SHORT),
+        *_on(CHOOSING, _MIXED, (3, 4, 5, 6, 7), _SHORT),
     ]
 
 

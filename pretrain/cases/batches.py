@@ -24,7 +24,7 @@ class CaseBatches(Batches):
     """Iteration number -> image ``(B, C, *S)`` and label ``(B, 2, *S)``: regions, then targets.
 
     Sample k of a seed is the same whatever the batch, the number of processes and where a run goes on. Of ``mixed``
-    maps every other sample is the engine's: its targets are all `IGNORE`.
+    maps every other sample is the engine's: its targets are all `IGNORE`, as those of images without labels are.
 
     Args:
         cases: Where the label maps come from.
@@ -37,7 +37,9 @@ class CaseBatches(Batches):
     def __init__(self, cases: CaseMaps, config: SynthesisConfig, seed: int, share: Share, device: torch.device) -> None:
         super().__init__(config, seed, share, device)
         self.cases, target = cases, cases.target
-        self._patches = Patches(cases.data, cases.fold.train, reach(target.patch_size), target.patch_size)
+        self._patches = Patches(
+            cases.data, cases.fold.train, reach(target.patch_size), target.patch_size, cases.unlabelled
+        )
         preset = {"preset": config.name}
         self._appearance = adapted(_APPEARANCE.model_copy(update=preset), target.normalization)
 

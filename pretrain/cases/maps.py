@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from rasd_nnu.errors import ConfigError, DatasetError
@@ -11,6 +12,7 @@ from rasd_nnu.nnunet.datasets import patients_of
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.nnunet.preprocessed import Fold, Preprocessed
 from rasd_nnu.pretrain.cases.patches import target_places
+from rasd_nnu.pretrain.cases.unlabelled import Unlabelled, open_unlabelled
 
 #: Version of the samples: raised when sample k of a seed becomes another one.
 CASES_VERSION = 1
@@ -33,6 +35,7 @@ class CaseMaps:
         fold: The fold; nothing but its training cases is read.
         mixed: Whether every other sample is the engine's instead.
         notes: What a person should know about these cases.
+        unlabelled: Images without labels whose maps are learned from, too.
     """
 
     target: NetworkTarget
@@ -40,6 +43,7 @@ class CaseMaps:
     fold: Fold
     mixed: bool
     notes: tuple[str, ...] = ()
+    unlabelled: Unlabelled | None = None
 
     @property
     def maps(self) -> Maps:
@@ -58,12 +62,14 @@ class CaseMaps:
             case: {"content": self.data.content_digest(case), "image": self.data.image_digest(case)}
             for case in self.fold.train
         }
-        return {"dataset": self.data.dataset, "fold": self.fold.name, "cases": cases}
+        more = {} if self.unlabelled is None else {"unlabelled": self.unlabelled.digests}
+        return {"dataset": self.data.dataset, "fold": self.fold.name, "cases": cases, **more}
 
     def describe(self) -> str:
         """Return the lines that a run says about its label maps."""
         half = "every other sample of " if self.mixed else ""
-        source = f"{half}{len(self.fold.train)} training cases of fold {self.fold.name} of {self.data.dataset}"
+        more = "" if self.unlabelled is None else f", {len(self.unlabelled.names)} images without labels"
+        source = f"{half}{len(self.fold.train)} training cases of fold {self.fold.name} of {self.data.dataset}{more}"
         return f"maps     {source}\n" + "".join(f"warning: {note}\n" for note in self.notes)
 
     def details(self) -> dict[str, Any]:
@@ -73,21 +79,25 @@ class CaseMaps:
     def identity(self) -> dict[str, Any]:
         """Return what decides a run's samples, as JSON values."""
         seen = {case: known["content"] for case, known in self.seen["cases"].items()}
-        return {"maps": self.maps, "maps_version": CASES_VERSION, "seen": seen}
+        more = {name: known["content"] for name, known in self.seen.get("unlabelled", {}).items()}
+        return {"maps": self.maps, "maps_version": CASES_VERSION, "seen": seen} | ({"unlabelled": more} if more else {})
 
 
-def open_cases(target: NetworkTarget, fold: int | str, *, mixed: bool = False) -> CaseMaps:
+def open_cases(
+    target: NetworkTarget, fold: int | str, *, mixed: bool = False, unlabelled: Path | None = None
+) -> CaseMaps:
     """Find the training cases of a fold and check what they can teach.
 
     Args:
         target: The planned network.
         fold: Number of the fold, or ``all``.
         mixed: Whether every other sample is the engine's instead.
+        unlabelled: Folder of further images, without labels.
 
     Raises:
         PlansError: If the cases are not preprocessed.
         ConfigError: If there is no such fold, or the plan is of a kind that takes more than images.
-        DatasetError: If no training case has a label.
+        DatasetError: If no training case has a label, or the images without labels do not fit.
     """
     data = Preprocessed(target)
     if data.configuration.previous_stage_name is not None:
@@ -109,7 +119,8 @@ def open_cases(target: NetworkTarget, fold: int | str, *, mixed: bool = False) -
     ]
     if len(set(patients_of(data.dataset, list(chosen.train)).values())) == 1:
         notes.append("all training cases are of one patient: what is learned is this patient's anatomy, deformed")
-    return CaseMaps(target, data, chosen, mixed, tuple(notes))
+    more = None if unlabelled is None else open_unlabelled(unlabelled, data)
+    return CaseMaps(target, data, chosen, mixed, tuple(notes), more)
 
 
 def _targets(data: Preprocessed) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rasd_nnu.nnunet.preprocessed import Preprocessed
+from rasd_nnu.pretrain.cases.unlabelled import Unlabelled
 
 #: Share of the patches whose centre lies in a target, as in nnU-Net.
 FOREGROUND = 1 / 3
@@ -25,11 +26,18 @@ class Patches:
         size: Voxels of a patch, 2 or 3 axes.
         final: Voxels of what will be cut out of its middle, which then lies within the image where that is large
             enough; ``size`` by default.
+        unlabelled: Further images, each drawn as often as a case is, but for patches around a target.
     """
 
     def __init__(
-        self, data: Preprocessed, cases: Sequence[str], size: Sequence[int], final: Sequence[int] | None = None
+        self,
+        data: Preprocessed,
+        cases: Sequence[str],
+        size: Sequence[int],
+        final: Sequence[int] | None = None,
+        unlabelled: Unlabelled | None = None,
     ) -> None:
+        self.unlabelled = unlabelled
         self.data, self.cases, self.flat = data, tuple(cases), len(size) == 2
         self.size, self.final = (tuple([1] * (3 - len(s)) + [*s]) for s in (size, final or size))
         self.places = {case: target_places(data, case) for case in self.cases}
@@ -40,7 +48,7 @@ class Patches:
 
         Returns:
             Image ``(C, *size)`` float32, 0 outside, and label ``(*size)`` int64: 0 outside and `IGNORE` where the data
-            set says so.
+            set says so; all `IGNORE` where there are no labels.
         """
         if self.targets and numbers.random() < foreground:
             target = self.targets[numbers.integers(len(self.targets))]
@@ -50,21 +58,28 @@ class Patches:
             voxels = self.places[case][target]
             wished = [int(n) for n in voxels[numbers.integers(len(voxels))]]
         else:
-            case = self.cases[numbers.integers(len(self.cases))]
-            image, label, _ = self.data.load(case)
+            more = 0 if self.unlabelled is None else len(self.unlabelled.names)
+            number = int(numbers.integers(len(self.cases) + more))
+            if self.unlabelled is not None and number >= len(self.cases):
+                image, label = self.unlabelled.load(number - len(self.cases)), None
+            else:
+                image, label, _ = self.data.load(self.cases[number])
             wished = [
                 m // 2 + int(numbers.integers(max(1, n - m + 1)))
-                for n, m in zip(label.shape[1:], self.final, strict=True)
+                for n, m in zip(image.shape[1:], self.final, strict=True)
             ]
         return self._cut(image, label, wished)
 
-    def _cut(self, image: Any, label: Any, wished: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        shape = label.shape[1:]
+    def _cut(self, image: Any, label: Any | None, wished: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        shape = image.shape[1:]
         centre = [_within(c, n, m) for c, n, m in zip(wished, shape, self.final, strict=True)]
         low = [c - m // 2 for c, m in zip(centre, self.size, strict=True)]
         cut_image = _crop(image, low, self.size).astype(np.float32, copy=False)
-        cut_label = np.maximum(_crop(label, low, self.size)[0].astype(np.int64), 0)
-        if self.data.labels.has_ignore_label:
+        if label is None:
+            cut_label = np.full(self.size, IGNORE, np.int64)
+        else:
+            cut_label = np.maximum(_crop(label, low, self.size)[0].astype(np.int64), 0)
+        if label is not None and self.data.labels.has_ignore_label:
             cut_label[cut_label == self.data.labels.ignore_label] = IGNORE
         return (cut_image[:, 0], cut_label[0]) if self.flat else (cut_image, cut_label)
 

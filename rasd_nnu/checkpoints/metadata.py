@@ -73,6 +73,7 @@ class SeenCases(Open):
     dataset: Text
     fold: Count | Literal["all"]
     cases: Annotated[dict[Text, Digests], Field(min_length=1)]
+    unlabelled: dict[Text, Digests] = {}
 
 
 class Metadata(Open):

@@ -74,8 +74,9 @@ def _maps_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say which cases the label maps came from, if from any."""
     if not (seen := meta.get("seen")):
         return []
-    count = len(seen["cases"])
-    return [("label maps", f"{meta['maps']}: {count} training cases of fold {seen['fold']} of {seen['dataset']}")]
+    count, more = len(seen["cases"]), len(seen.get("unlabelled") or ())
+    source = f"{meta['maps']}: {count} training cases of fold {seen['fold']} of {seen['dataset']}"
+    return [("label maps", source + (f", {more} images without labels" if more else ""))]
 
 
 def _run_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -26,16 +26,19 @@ class Seen:
         dataset: Full name of their data set.
         fold: The fold whose training cases they are.
         cases: Case -> ``content`` and ``image``, SHA-256 of its preprocessed and of its raw image.
+        unlabelled: The same of images without labels, whose names say nothing.
     """
 
     path: Path
     dataset: str
     fold: int | str
     cases: Mapping[str, Mapping[str, str | None]]
+    unlabelled: Mapping[str, Mapping[str, str | None]]
 
     def digests(self, kind: str) -> dict[str, str]:
         """Return digest -> case."""
-        return {digest: case for case, known in self.cases.items() if (digest := known.get(kind))}
+        everything = [*self.unlabelled.items(), *self.cases.items()]
+        return {digest: case for case, known in everything if (digest := known.get(kind))}
 
 
 def seen_by(source: Source) -> Seen | None:
@@ -59,7 +62,10 @@ def parse_seen(path: Path, entry: Any) -> Seen:
         known = SeenCases.model_validate(entry)
     except ValidationError as error:
         raise CheckpointError(f"{path} has a damaged entry 'seen': {first_problem(error)}. Pre-train again.") from None
-    return Seen(path, known.dataset, known.fold, {case: digests.model_dump() for case, digests in known.cases.items()})
+    cases, more = (
+        {case: digests.model_dump() for case, digests in entry.items()} for entry in (known.cases, known.unlabelled)
+    )
+    return Seen(path, known.dataset, known.fold, cases, more)
 
 
 def refuse_seen(seen: Seen, target: NetworkTarget, fold: int | str, held_out: Sequence[str]) -> None:
@@ -112,7 +118,9 @@ def refuse_seen_in_fold(source: Source, target: NetworkTarget, fold: str | None)
 
 
 def _refusal(seen: Seen, target: NetworkTarget, fold: int | str, case: str, learned: str) -> TransferError:
-    copy = "" if case == learned and target.dataset == seen.dataset else f" (there {learned!r} of {seen.dataset})"
+    own = learned in seen.cases and target.dataset == seen.dataset
+    place = f"of {seen.dataset}" if learned in seen.cases else "of the images without labels"
+    copy = "" if case == learned and own else f" (there {learned!r} {place})"
     return TransferError(
         f"{seen.path} learned from {case!r}{copy}, which fold {fold} of {target.dataset} holds out: its validation "
         f"would say nothing about new patients. Pre-train for this fold: {pretrain_command(target)} -f {fold} --maps "

@@ -8,6 +8,8 @@ from rasd_nnu.cli.options import parse_classes, parse_dims, parse_numbers, parse
 from rasd_nnu.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rasd_nnu.nnunet.plans import NetworkTarget
     from rasd_nnu.pretrain.cases import CaseMaps
     from rasd_nnu.pretrain.offline import OfflineSamples
@@ -88,7 +90,12 @@ def offline_config(
 
 
 def case_maps(
-    target: NetworkTarget, maps: str, fold: str | None, classes: str | None, changes: list[str] | None
+    target: NetworkTarget,
+    maps: str,
+    fold: str | None,
+    classes: str | None,
+    changes: list[str] | None,
+    unlabelled: Path | None,
 ) -> CaseMaps | None:
     """Return the training cases whose label maps are asked for, or None for the engine's alone."""
     from rasd_nnu.pretrain.cases import MAPS, open_cases
@@ -98,6 +105,8 @@ def case_maps(
     if maps == "fields":
         if fold is not None:
             raise ConfigError(f"-f {fold} needs --maps cases or mixed: random fields are of no fold.")
+        if unlabelled is not None:
+            raise ConfigError("--unlabelled needs --maps cases or mixed, which its images join. Add --maps cases -f 0.")
         return None
     if target.dataset is None:
         raise ConfigError(f"--maps {maps} needs the cases of a data set. Replace -d by --dataset ID -c CONFIGURATION.")
@@ -106,4 +115,4 @@ def case_maps(
     for option, given in (("--classes", classes), ("--set", changes)):
         if given and maps == "cases":
             raise ConfigError(f"{option} contradicts --maps cases: it is about random fields. Leave it out.")
-    return open_cases(target, fold, mixed=maps == "mixed")
+    return open_cases(target, fold, mixed=maps == "mixed", unlabelled=unlabelled)

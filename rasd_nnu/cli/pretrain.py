@@ -60,6 +60,13 @@ def command(
             "-f", "--fold", help="With --maps: the fold whose training cases are used.", rich_help_panel=_DATA
         ),
     ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --maps cases or mixed: a folder of further images, NAME_0000.ext, whose maps join.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="default (unless told otherwise), paper or released.", rich_help_panel=_DATA)
     ] = None,
@@ -196,7 +203,7 @@ def command(
     target = network_target(dims, arch, dataset, configuration, plans, patch, channels)
     hardware = Hardware(device, devices, nodes, workers, compiled)
     keep = Keep(keep_every, keep_last)
-    cases = case_maps(target, maps, fold, classes, changes)
+    cases = case_maps(target, maps, fold, classes, changes, unlabelled)
     if cases is not None and recipe == "default" and iterations is None and budget is None:
         iterations = ITERATIONS
     chosen = recipe_for(

@@ -141,7 +141,7 @@ class Preprocessed:
 
     def content_digest(self, case: str) -> str:
         """Return the SHA-256 of the preprocessed image: shape, then values."""
-        return _digest(np.asarray(self.load(case)[0][:]))
+        return array_digest(np.asarray(self.load(case)[0][:]))
 
     def image_digest(self, case: str) -> str | None:
         """Return the SHA-256 of the raw image's voxels, or None where the raw data are not there."""
@@ -149,7 +149,7 @@ class Preprocessed:
         if not files:
             return None
         images, _ = self.plans.image_reader_writer_class().read_images(files)
-        return _digest(np.asarray(images, np.float32))
+        return array_digest(np.asarray(images, np.float32))
 
     def _raw_files(self, case: str) -> list[str]:
         """Return the files of a case's channels; none where one is missing.
@@ -168,7 +168,8 @@ class Preprocessed:
         return [str(file) for file in files] if all(file.is_file() for file in files) else []
 
 
-def _digest(values: np.ndarray) -> str:
+def array_digest(values: np.ndarray) -> str:
+    """Return the SHA-256 of an array: shape, then values."""
     digest = hashlib.sha256(repr(values.shape).encode())
     digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

@@ -125,6 +125,7 @@ def _pretraining_sentence(meta: Mapping[str, Any]) -> str:
     if seen:
         source = (
             f"Label maps of {len(seen['cases'])} training cases of fold {seen['fold']} of {seen['dataset']}"
+            + (f" and of {len(seen['unlabelled'])} images without labels" if seen.get("unlabelled") else "")
             + (", and synthetic ones," if meta.get("maps") == "mixed" else ",")
             + " in random appearance"
         )
