@@ -9,6 +9,7 @@
 #   step         time and memory of a pre-training iteration, for all networks
 #   pretrain-2d  20,000 steps of nnU-Net's plain 2D network at full width
 #   pretrain-3d  the same in 3D
+#   few-labels   the arms of few_labels.yaml on three tasks with five labelled cases, compared (needs rasd-nnu[study])
 # Small JSON goes to benchmarks/results/gpu; weights worth keeping to $GPU_WORK/weights (default: ~/rasd_gpu).
 # --smoke runs all parts on a CPU, a few steps of each, with its results under $GPU_WORK.
 #
@@ -20,12 +21,12 @@ PYTHON=${PYTHON:-python}
 RASD_NNU=$(dirname "$(command -v "$PYTHON")")/rasd_nnu
 WORK=${GPU_WORK:-$HOME/rasd_gpu}
 LIMIT=${GPU_LIMIT:-530} # seconds a part may take
-DEVICE=cuda RESULTS=benchmarks/results/gpu STEPS=20000
+DEVICE=cuda RESULTS=benchmarks/results/gpu STEPS=20000 STUDY=few_labels
 ENGINE=() STEP=(--missing) SIZE_2D=() SIZE_3D=()
 
 if [ "${1:-}" = --smoke ]; then
   shift
-  DEVICE=cpu RESULTS=$WORK/results STEPS=3
+  DEVICE=cpu RESULTS=$WORK/results STEPS=3 STUDY=few_labels_smoke
   ENGINE=(--smoke) STEP=(--only plain-8_40x56x40_b2 --runs 1 --threads 1)
   SIZE_2D=(--patch 32 --batch-size 2 --save-every 1)
   SIZE_3D=(--patch 16 --batch-size 1 --save-every 1)
@@ -58,20 +59,30 @@ pretrain() {
   cp "$WORK/weights/plain_$dims.run_report.json" "$RESULTS/pretrain_$dims.json"
 }
 
+# Fine-tune the arms of a study and compare them.
+study() {
+  local folder=$WORK/$STUDY
+  mkdir -p "$folder"
+  cp "benchmarks/gpu/$STUDY.yaml" "$folder/study.yaml"
+  within_limit "$RASD_NNU" study run "$folder"
+  cp "$folder/comparison.json" "$RESULTS/few_labels.json"
+}
+
 run_part() {
   case $part in
     engine) within_limit "$PYTHON" benchmarks/engine.py --device "$DEVICE" --out "$RESULTS/engine.json" "${ENGINE[@]}" ;;
     step) within_limit "$PYTHON" benchmarks/step.py --device "$DEVICE" --out "$RESULTS/step.json" "${STEP[@]}" ;;
     pretrain-2d) pretrain 2d "${SIZE_2D[@]}" ;;
     pretrain-3d) pretrain 3d "${SIZE_3D[@]}" ;;
+    few-labels) study ;;
     *)
-      echo "unknown part $part, expected engine, step, pretrain-2d or pretrain-3d" >&2
+      echo "unknown part $part, expected engine, step, pretrain-2d, pretrain-3d or few-labels" >&2
       exit 2
       ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- engine step pretrain-2d pretrain-3d
+[ $# -gt 0 ] || set -- engine step pretrain-2d pretrain-3d few-labels
 for part in "$@"; do
   [ -e "$WORK/done/$part" ] && { echo "$part: done before"; continue; }
   echo "== $part"
