@@ -17,6 +17,7 @@ from rasd_nnu.dataset_specs.schema.annotation import Boxes, Classes, LabelMap, M
 from rasd_nnu.dataset_specs.shapes import fill_boxes, fill_outlines, read_boxes, read_outlines, usable_boxes
 from rasd_nnu.dataset_specs.source import Ref, SourceCase
 from rasd_nnu.dataset_specs.steps.geometry import MatchGeometry
+from rasd_nnu.dataset_specs.values import foreign_values, listed
 from rasd_nnu.errors import DatasetError
 
 SQUARE_TOLERANCE = 0.01
@@ -158,13 +159,10 @@ def _both_steps(spec: DatasetSpec, image: Picture, label: Picture | None) -> tup
 
 
 def _check_label(spec: DatasetSpec, label: Picture) -> None:
-    # Slice by slice: sorting a whole volume takes many times the memory and time.
-    found = np.unique(np.concatenate([np.unique(plane) for plane in label.label_map()]))
-    unknown = [float(value) for value in found if value not in spec.label_values]
+    unknown = foreign_values(label.label_map(), spec.label_values)
     if unknown:
-        listed = ", ".join(f"{value:g}" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         raise DatasetError(
-            f"{label.source} has the label value(s) {listed} outside the spec's {sorted(spec.label_values)}. "
+            f"{label.source} has the label value(s) {listed(unknown)} outside the spec's {sorted(spec.label_values)}. "
             "Correct the file or take the case out."
         )
 

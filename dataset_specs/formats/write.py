@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
+from isal import igzip
 from PIL import Image
 
 from rasd_nnu.dataset_specs.formats.nifti import RAS_TO_LPS
@@ -14,6 +15,7 @@ from rasd_nnu.dataset_specs.formats.picture import Picture
 from rasd_nnu.errors import DatasetError
 
 PNG_TYPES = (np.uint8, np.uint16)
+LEVEL = 1  # of ISA-L's 0 to 3
 
 
 def to_sitk(picture: Picture, channel: int) -> sitk.Image:
@@ -30,7 +32,7 @@ def write_nifti(picture: Picture, channel: int, file: Path) -> None:
     """Write one channel as NIfTI (``.nii.gz``) with its geometry; the same picture gives the same bytes.
 
     nibabel writes it, because SimpleITK's NIfTI writer leaves a file that is cut off, without an error, where the
-    disk is full.
+    disk is full. ISA-L packs it, in about a quarter of zlib's time and to the same size as zlib's fastest level.
 
     Raises:
         OSError: The file cannot be written (full disk, no permission).
@@ -41,7 +43,8 @@ def write_nifti(picture: Picture, channel: int, file: Path) -> None:
     image.header.set_xyzt_units("mm")
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
-    nib.save(image, file)
+    with file.open("wb") as plain, igzip.IGzipFile("", "wb", LEVEL, plain, mtime=0) as stream:
+        image.to_stream(stream)
 
 
 def write_png(picture: Picture, file: Path) -> None:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from rasd_nnu.dataset_specs.formats.picture import Picture
 from rasd_nnu.dataset_specs.steps.base import Step
-from rasd_nnu.dataset_specs.steps.remap import SHOWN, LabelValue
+from rasd_nnu.dataset_specs.steps.remap import LabelValue
+from rasd_nnu.dataset_specs.values import SHOWN
 from rasd_nnu.errors import DatasetError
 
 Level = Annotated[int, Field(ge=0, le=65535)]

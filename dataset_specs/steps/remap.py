@@ -9,9 +9,9 @@ from pydantic import Field
 
 from rasd_nnu.dataset_specs.formats.picture import Picture
 from rasd_nnu.dataset_specs.steps.base import Step
+from rasd_nnu.dataset_specs.values import listed
 from rasd_nnu.errors import DatasetError
 
-SHOWN = 5
 LabelValue = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -40,16 +40,23 @@ class Remap(Step):
         Raises:
             DatasetError: It has a value that is not listed.
         """
-        voxels = label.label_map()
-        found, where = np.unique(voxels, return_inverse=True)
-        unknown = [value for value in found.tolist() if value not in self.values]
+        names = np.array(sorted(self.values))
+        labels = np.array([self.values[name] for name in names.tolist()], dtype=np.uint8)
+        mapped = np.empty(label.shape, dtype=np.uint8)
+        unknown: set[float] = set()
+        for plane, target in zip(label.label_map(), mapped, strict=True):
+            places = np.minimum(np.searchsorted(names, plane), len(names) - 1)
+            labels.take(places, out=target)
+            foreign = names[places] != plane
+            if foreign.any():
+                target[foreign] = self.other or 0
+                unknown.update(np.unique(plane[foreign]).tolist())
         if unknown and self.other is None:
             raise DatasetError(
-                f"{label.source} has the label value(s) {listed(unknown)}, which the spec does not name; it names "
-                f"{listed(sorted(self.values), 30)}. Correct the file, or add the value to the spec."
+                f"{label.source} has the label value(s) {listed(sorted(unknown))}, which the spec does not name; it "
+                f"names {listed(names.tolist(), 30)}. Correct the file, or add the value to the spec."
             )
-        table = np.array([self.values.get(value, self.other) for value in found.tolist()], dtype=np.uint8)
-        return label.with_array(table[where].reshape(label.array.shape))
+        return label.with_array(mapped[None])
 
 
 class Above(Step):
@@ -76,14 +83,3 @@ class Above(Step):
         if np.isnan(voxels).any():
             raise DatasetError(f"{label.source} has NaN among its label values; correct the file or take it out.")
         return label.with_array(np.where(voxels > self.threshold, self.label, 0).astype(np.uint8)[None])
-
-
-def listed(values: list[float], shown: int = SHOWN) -> str:
-    """Write the first few values, and how many more there are.
-
-    Example:
-        >>> listed([1.0, 2.5, 3, 4, 5, 6])
-        '1, 2.5, 3, 4, 5 and 1 more'
-    """
-    more = f" and {len(values) - shown} more" if len(values) > shown else ""
-    return ", ".join(f"{value:.10g}" for value in values[:shown]) + more

@@ -18,12 +18,20 @@ from rasd_nnu.dataset_specs.check import check
 from rasd_nnu.dataset_specs.prepare import prepare
 from rasd_nnu.dataset_specs.registry import get_spec
 from rasd_nnu.dataset_specs.schema import DatasetSpec
-from tests.dataset_specs.fixtures import classifications, planes, volumes
+from tests.dataset_specs.fixtures import classifications, fundus, mammography, pathology, ultrasound, volumes, xray
 from tests.dataset_specs.fixtures.common import MAKERS, Cases
 
 FOLDS_NEED = 5
 KEYS = sorted(MAKERS)
-MODULES = (classifications, planes, volumes)  # importing them registers their makers
+MODULES = (
+    classifications,
+    fundus,
+    mammography,
+    pathology,
+    ultrasound,
+    volumes,
+    xray,
+)  # importing them registers their makers
 
 
 def release_of(spec: DatasetSpec, folder: Path) -> tuple[Path, Cases]:
