@@ -15,7 +15,7 @@ from rasd_nnu.dataset_specs.layouts.arrays import read_entry
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.dataset_specs.schema.annotation import Boxes, Classes, LabelMap, Masks, Outlines
 from rasd_nnu.dataset_specs.shapes import fill_boxes, fill_outlines, read_boxes, read_outlines, usable_boxes
-from rasd_nnu.dataset_specs.source import Ref, SourceCase
+from rasd_nnu.dataset_specs.source import Ref, SourceCase, changed_ns
 from rasd_nnu.dataset_specs.steps.geometry import MatchGeometry
 from rasd_nnu.dataset_specs.values import foreign_values, listed
 from rasd_nnu.errors import DatasetError
@@ -65,11 +65,11 @@ def read(ref: Ref) -> Picture:
     """Read a file, a series or an entry of an array."""
     if ref.array is not None:
         return read_entry(ref)
-    return _read_path(ref, ref.path.stat().st_mtime_ns if ref.path.exists() else 0)
+    return _read_path(ref, changed_ns(ref.path))
 
 
 @functools.lru_cache(maxsize=1)
-def _read_path(ref: Ref, changed_ns: int) -> Picture:
+def _read_path(ref: Ref, changed: int) -> Picture:
     """Read a picture; the last one is kept, because cases that are rows of a table share it."""
     return read_picture(ref.path, ref.format, **dict(ref.options))
 
@@ -109,7 +109,7 @@ def _label(spec: DatasetSpec, case: SourceCase, image: Picture) -> Picture:
     annotation = spec.annotation
     labels = {name: value for name, value in spec.labels.items() if isinstance(value, int)}
     if isinstance(annotation, LabelMap):
-        return _with_label_steps(spec, read(case.truth[0][1]))
+        return with_label_steps(spec, read(case.truth[0][1]))
     if isinstance(annotation, Masks):
         return _united(spec, annotation, labels, case, image)
     plane = image.shape[1:]
@@ -121,7 +121,8 @@ def _label(spec: DatasetSpec, case: SourceCase, image: Picture) -> Picture:
     return image.with_array(drawn[None, None])
 
 
-def _with_label_steps(spec: DatasetSpec, label: Picture) -> Picture:
+def with_label_steps(spec: DatasetSpec, label: Picture) -> Picture:
+    """Carry out the steps that a label map goes through on its own."""
     for step in spec.steps.label:
         label = step(label)
     return label
@@ -137,7 +138,7 @@ def _united(spec: DatasetSpec, annotation: Masks, labels: dict[str, int], case: 
         raise DatasetError(f"it has {len(case.truth)} mask(s), expected {annotation.count}")
     result: Picture | None = None
     for name, ref in sorted(case.truth, key=lambda entry: labels[entry[0]]):
-        mask = _with_label_steps(spec, read(ref))
+        mask = with_label_steps(spec, read(ref))
         if annotation.same_size and mask.shape != image.shape:
             continue
         if result is None:

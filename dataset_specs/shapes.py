@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rasd_nnu.dataset_specs.formats.shapes import Box, Outline
 from rasd_nnu.dataset_specs.schema.annotation import Boxes, Outlines
-from rasd_nnu.dataset_specs.source import SourceCase
+from rasd_nnu.dataset_specs.source import SourceCase, changed_ns
 from rasd_nnu.dataset_specs.template import fill
+from rasd_nnu.dataset_specs.window import extents_of
 from rasd_nnu.errors import DatasetError
 
 FORMATS = "rasd_nnu.dataset_specs.formats."
@@ -24,9 +28,9 @@ def read_outlines(annotation: Outlines, case: SourceCase) -> list[Outline]:
     """
     (_, ref), *_ = case.truth
     frame = int(fill(annotation.frame, case.fields)) if annotation.frame else None
-    reader = importlib.import_module(FORMATS + annotation.format)
+    found, extents = _read(annotation.format, ref.path, changed_ns(ref.path))
     outlines = []
-    for outline in reader.read(ref.path):
+    for outline in case.window.outlines(found, extents) if case.window else found:
         label = _label(annotation, outline.name, str(ref.path))
         if label and (frame is None or outline.frame == frame):
             outlines.append(Outline(label, outline.points, outline.frame))
@@ -42,9 +46,17 @@ def read_boxes(annotation: Boxes, case: SourceCase) -> list[Box]:
     if case.boxes is not None:
         return list(case.boxes)
     (_, ref), *_ = case.truth
-    reader = importlib.import_module(FORMATS + annotation.format)
-    named = [(_label(annotation, box.name, str(ref.path)), box) for box in reader.read(ref.path)]
+    found, extents = _read(annotation.format, ref.path, changed_ns(ref.path))
+    boxes = case.window.boxes(found, extents) if case.window else found
+    named = [(_label(annotation, box.name, str(ref.path)), box) for box in boxes]
     return [Box(label, box.left, box.top, box.right, box.bottom) for label, box in named if label]
+
+
+@functools.lru_cache(maxsize=1)
+def _read(format: str, path: Path, changed: int) -> tuple[Any, np.ndarray]:
+    """Read the shapes of a file and their extents; the last file is kept, because the tiles of a slide share it."""
+    shapes = tuple(importlib.import_module(FORMATS + format).read(path))
+    return shapes, extents_of(shapes)
 
 
 def _label(annotation: Outlines | Boxes, name: str, where: str) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rasd_nnu.dataset_specs.formats.shapes import Box
+from rasd_nnu.dataset_specs.window import Window
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class SourceCase:
         truth: Annotation files; for masks with the label that each stands for, else with an empty name.
         boxes: Boxes where a file that covers many cases gives them.
         classes: Column -> class.
+        window: Part of the image that the case is, where a slide is cut into tiles. `boxes` lie in it already.
     """
 
     case: str
@@ -47,8 +49,14 @@ class SourceCase:
     truth: tuple[tuple[str, Ref], ...] = ()
     boxes: tuple[Box, ...] | None = None
     classes: Mapping[str, int] = field(default_factory=dict)
+    window: Window | None = None
 
     @property
     def files(self) -> tuple[Ref, ...]:
         """All that is read for the case."""
         return (*self.images, *(ref for _, ref in self.truth))
+
+
+def changed_ns(path: Path) -> int:
+    """Return when a file or folder was changed last, 0 where it is missing, to tell what is kept of it from the new."""
+    return path.stat().st_mtime_ns if path.exists() else 0

@@ -13,6 +13,7 @@ import numpy as np
 from rasd_nnu.dataset_specs.formats.guard import MAX_BYTES, check_claim, reading
 from rasd_nnu.dataset_specs.formats.picture import Geometry, Picture
 from rasd_nnu.dataset_specs.libraries import require
+from rasd_nnu.dataset_specs.window import Window
 from rasd_nnu.errors import DatasetError
 
 MM_PER_MICROMETRE = 1e-3
@@ -69,17 +70,18 @@ class Slide:
         geometry = Geometry((x, y, 1.0), (left * x, top * y, 0.0))
         return Picture(np.moveaxis(pixels[..., :3], -1, 0)[:, None], geometry, self.path, spacing_known=bool(spacing))
 
-    def tiles(self, size: int, overlap: int = 0) -> Iterator[tuple[int, int, Picture]]:
-        """Read tile after tile in rows, with the top and left pixel of each; the last ones are moved inside.
+    def windows(self, size: int, overlap: int = 0) -> Iterator[Window]:
+        """Return the places of tiles, row by row; the last ones are moved inside.
 
         Args:
             size: Edge of a tile in pixels of the level; a slide that is smaller gives one smaller tile.
             overlap: By how many pixels neighbours overlap.
         """
         height, width = self.size
+        scale = float(self.handle.level_downsamples[self.level])
         for top in tile_starts(height, size, overlap):
             for left in tile_starts(width, size, overlap):
-                yield top, left, self.part(top, left, min(size, height), min(size, width))
+                yield Window(top, left, min(size, height), min(size, width), scale)
 
 
 def tile_starts(length: int, size: int, overlap: int = 0) -> list[int]:
@@ -112,13 +114,22 @@ def open_slide(path: Path, level: int = 0) -> Iterator[Slide]:
         yield Slide(path, handle, level)
 
 
-def read(path: Path, *, level: int = 0, max_bytes: int = MAX_BYTES) -> Picture:
-    """Read a whole slide at one level, if it is small enough; large ones are read in tiles (`open_slide`).
+def read(
+    path: Path, *, level: int = 0, part: tuple[int, int, int, int] | None = None, max_bytes: int = MAX_BYTES
+) -> Picture:
+    """Read a slide at one level, as a whole or in part.
+
+    Args:
+        path: File.
+        level: Level of the pyramid; 0 is full resolution.
+        part: Top, left, height and width in pixels of the level; None reads all, if it is small enough.
+        max_bytes: Largest picture that is read.
 
     Raises:
-        DatasetError: The file is damaged, has no such level, or is larger than `max_bytes`.
+        DatasetError: The file is damaged, has no such level or part, or is larger than `max_bytes`.
         SetupError: tiffslide is not installed.
     """
     with open_slide(path, level) as slide:
-        check_claim(path, (*slide.size, 3), 1, max_bytes=max_bytes)
-        return slide.part(0, 0, *slide.size)
+        top, left, height, width = part or (0, 0, *slide.size)
+        check_claim(path, (height, width, 3), 1, max_bytes=max_bytes)
+        return slide.part(top, left, height, width)

@@ -10,6 +10,7 @@ from rasd_nnu.dataset_specs.layouts.truth import attach_truth
 from rasd_nnu.dataset_specs.schema import DatasetSpec
 from rasd_nnu.dataset_specs.schema.layout import ArraysLayout, DecathlonLayout, FilesLayout, RowsLayout
 from rasd_nnu.dataset_specs.source import SourceCase
+from rasd_nnu.dataset_specs.tiles import cut_into_tiles
 from rasd_nnu.errors import DatasetError
 
 
@@ -41,6 +42,8 @@ def find_cases(spec: DatasetSpec, source: Path) -> list[SourceCase]:
     """
     root = release_folder(spec, source)
     cases = _listed(spec, root)
+    if isinstance(spec.layout, FilesLayout) and spec.layout.tiles:
+        cases = cut_into_tiles(spec, spec.layout.tiles, cases)
     seen: dict[str, SourceCase] = {}
     for case in cases:
         if case.case in seen:

@@ -73,6 +73,31 @@ class DecathlonLayout(_Release):
     kind: Literal["decathlon"]
 
 
+class Tiles(SpecModel):
+    """Cut each image, a whole slide, into tiles that are cases; a slide is never in memory as a whole.
+
+    A tile's case is called ``<slide>_y<top>_x<left>``, in pixels of the level, and has the field ``slide``.
+
+    Args:
+        size: Edge of a tile in pixels of the level. The last tiles of a row or column are moved inside; a slide that is
+            smaller gives one smaller tile.
+        overlap: By how many pixels neighbours overlap.
+        level: Level of the pyramid; 0 is full resolution.
+        keep: ``annotated`` leaves out tiles whose label map is empty, or that no outline's or box's extent reaches.
+    """
+
+    size: int = Field(ge=16, le=8192)
+    overlap: int = Field(default=0, ge=0)
+    level: int = Field(default=0, ge=0)
+    keep: Literal["all", "annotated"] = "all"
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> Self:
+        if self.overlap >= self.size:
+            raise ValueError(f"tiles of {self.size} pixels cannot overlap by {self.overlap}")
+        return self
+
+
 class FilesLayout(_Release):
     """One case for each image that matches a pattern.
 
@@ -83,6 +108,7 @@ class FilesLayout(_Release):
         tables: Tables with further fields.
         format: Format of the images where their ending does not tell it, such as ``dicom_series`` or ``stack``.
         options: Options of that format's reader.
+        tiles: How whole slides are cut into cases; None where an image is a case.
     """
 
     kind: Literal["files"]
@@ -92,6 +118,13 @@ class FilesLayout(_Release):
     tables: tuple[Table, ...] = ()
     format: Text | None = None
     options: Options = {}
+    tiles: Tiles | None = None
+
+    @model_validator(mode="after")
+    def _slides_have_one_file(self) -> Self:
+        if self.tiles and (len(self.images) > 1 or self.format not in (None, "slide") or self.options):
+            raise ValueError("tiles are cut from one slide a case, without options of a reader")
+        return self
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from rasd_nnu.dataset_specs.schema.annotation import Annotation, Boxes, Classes, LabelMap, Masks, Outlines
 from rasd_nnu.dataset_specs.schema.base import LabelValue, SpecModel, Text
-from rasd_nnu.dataset_specs.schema.layout import Layout
+from rasd_nnu.dataset_specs.schema.layout import FilesLayout, Layout
 from rasd_nnu.dataset_specs.schema.paper import PaperNumbers
 from rasd_nnu.dataset_specs.schema.split import GroupRule, Split
 from rasd_nnu.dataset_specs.schema.steps import Steps
@@ -167,6 +167,20 @@ class DatasetSpec(SpecModel):
         for values in self.steps.label_results():
             if values - self.label_values:
                 raise ValueError(f"steps lead to {sorted(values - self.label_values)}, which 'labels' does not hold")
+        return self
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> Self:
+        if not isinstance(self.layout, FilesLayout) or self.layout.tiles is None:
+            return self
+        if not isinstance(self.annotation, LabelMap | Outlines | Boxes):
+            raise ValueError(
+                f"annotation {self.annotation.kind!r} does not fit tiles; label_map, outlines and boxes do"
+            )
+        if isinstance(self.annotation, LabelMap) and self.annotation.options:
+            raise ValueError("label maps of tiles are read as slides, without options of a reader")
+        if self.group.by == "case":
+            raise ValueError("tiles of a slide must stay together: group by '{slide}', or by a field with the patient")
         return self
 
     @model_validator(mode="after")

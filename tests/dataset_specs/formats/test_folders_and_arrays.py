@@ -121,9 +121,10 @@ def test_tiles_cover_the_slide(slide: Path, level: int) -> None:
     expected = SLIDE[:: 2**level, :: 2**level]
     seen = np.zeros_like(expected)
     with open_slide(slide, level) as opened:
-        for top, left, tile in opened.tiles(100, overlap=8):
-            height, width = tile.shape[1:]
-            assert max(height, width) <= 100
+        for window in opened.windows(100, overlap=8):
+            top, left, height, width = window.top, window.left, window.height, window.width
+            assert (max(height, width), window.scale) == (100, 2**level)
+            tile = read(slide, level=level, part=(top, left, height, width))
             assert tile.geometry.origin_mm[0] == pytest.approx(left * 0.00025 * 2**level)
             seen[top : top + height, left : left + width] = np.moveaxis(tile.array[:, 0], 0, -1)
     assert np.array_equal(seen, expected)
