@@ -64,6 +64,7 @@ def check(spec: DatasetSpec, source: Path, voxels: bool = False, track: Track = 
         except DatasetError as error:
             report.problems.append(f"{case.case}: {error}")
     if not voxels:
+        _missing(cases, report)
         report.warnings.append("voxels and annotations were not read; --voxels does that")
     if spec.downloads and not all(download.known_hash for download in spec.downloads):
         report.warnings.append("no checksum of the official archives is known, so a changed release goes unnoticed")
@@ -94,6 +95,15 @@ def _patterns(spec: DatasetSpec) -> list[tuple[str, str]]:
     if not isinstance(annotation, Classes) and annotation.file:
         patterns.append(("annotations", annotation.file))
     return patterns
+
+
+def _missing(cases: Sequence[SourceCase], report: CheckReport) -> None:
+    """Look for the files that a table of contents lists; those that a pattern found are there."""
+    files = dict.fromkeys(ref.path for case in cases for ref in case.files)
+    missing = [path for path in files if not path.exists()]
+    if missing:
+        more = f", and so are {len(missing) - 1} more of {len(files)} files" if len(missing) > 1 else ""
+        report.problems.append(f"{missing[0]} is missing{more}; unpack the official archive again")
 
 
 def _count(spec: DatasetSpec, cases: Sequence[SourceCase], report: CheckReport) -> None:

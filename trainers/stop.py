@@ -14,7 +14,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 class StopRequest:
     """Remembers SIGTERM and SIGUSR1 instead of dying from them; outside of the main thread signals are left alone.
 
-    Processes that are forked meanwhile die from them as always: pools end their workers by SIGTERM.
+    Processes that are forked meanwhile die from SIGTERM as always, by which pools end their workers. SIGUSR1, which SLURM
+    sends to all processes of a job, means nothing to them: the training still needs those that augment.
     """
 
     def __init__(self) -> None:
@@ -45,10 +46,10 @@ def _release() -> None:
 
 
 def _forget() -> None:
-    """After a fork, in the child: let the signals end it, also one that came meanwhile."""
-    for number in STOP_SIGNALS:
+    """After a fork, in the child: let SIGTERM end it, also one that came meanwhile, and ignore SIGUSR1."""
+    for number, meaning in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGUSR1, signal.SIG_IGN)):
         if isinstance(getattr(signal.getsignal(number), "__self__", None), StopRequest):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, meaning)
     _release()
 
 

@@ -173,9 +173,9 @@ class RaSDTrainer(nnUNetTrainer):
                 self._refuse(error)
             except OSError as error:
                 self._refuse(explained(error))
-        super().on_train_start()
         if not self.is_ddp:  # whose processes would have to agree on the epoch
-            self._stop = StopRequest()
+            self._stop = StopRequest()  # before the processes that augment are forked
+        super().on_train_start()
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
         """Return nnU-Net's augmentation; with a seed it does not look at the clock."""

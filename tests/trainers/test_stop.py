@@ -60,18 +60,40 @@ def test_a_signal_in_the_validation_ends_it_at_once(tiny: TinyDataset) -> None:
     assert all(signal.getsignal(number) == signal.SIG_DFL for number in stop.STOP_SIGNALS)
 
 
-@pytest.mark.parametrize("sent", stop.STOP_SIGNALS)
-def test_a_forked_process_dies_from_the_signals(sent: signal.Signals) -> None:
-    """Pools end their workers by SIGTERM and would wait for ever."""
+def test_a_forked_process_dies_from_sigterm_but_not_from_what_slurm_sends_to_all() -> None:
+    """Pools end their workers by SIGTERM and would wait for ever; after SIGUSR1 the training needs those that augment."""
     request = stop.StopRequest()
     worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
     worker.start()
     assert worker.pid is not None
-    os.kill(worker.pid, sent)
+    os.kill(worker.pid, signal.SIGUSR1)
+    worker.join(0.5)
+    assert worker.is_alive()
+    os.kill(worker.pid, signal.SIGTERM)
     worker.join(10)
-    assert worker.exitcode == -sent
-    os.kill(os.getpid(), sent)
-    assert request.received == sent
+    assert worker.exitcode == -signal.SIGTERM
+    for sent in stop.STOP_SIGNALS:
+        os.kill(os.getpid(), sent)
+        assert request.received == sent
+
+
+def test_the_processes_that_augment_outlive_what_slurm_sends_to_all(
+    tiny: TinyDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("nnUNet_n_proc_DA", "1")
+    trainer = make_trainer(tiny, NAME, "2d")
+    plain = trainer.train_step
+
+    def step(batch):
+        if trainer.current_epoch == 0:
+            for process in [*multiprocessing.active_children(), multiprocessing.current_process()]:
+                os.kill(process.pid or 0, signal.SIGUSR1)
+        return plain(batch)
+
+    monkeypatch.setattr(trainer, "train_step", step)
+    with pytest.raises(SystemExit) as ended:
+        trainer.run_training()
+    assert ended.value.code == 128 + signal.SIGUSR1
 
 
 @pytest.mark.parametrize(("seed", "measures"), [("_seed1", False), ("", True)])

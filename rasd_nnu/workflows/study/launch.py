@@ -25,6 +25,7 @@ from rasd_nnu.errors import ConfigError, LockError
 from rasd_nnu.files import write_text
 from rasd_nnu.locks import exclusive
 from rasd_nnu.workflows.study.config import STUDY_FILE
+from rasd_nnu.workflows.study.requeue import OUT_OF_TIME, requeue, saved_since
 from rasd_nnu.workflows.study.state import Attempt, JobState, log_path, read_state, write_state
 from rasd_nnu.workflows.study.workflow import LOCK_FILE, content_digest, read_lock, receipt_path
 
@@ -94,6 +95,8 @@ def run_job(folder: Path, name: str, command: Sequence[str]) -> int:
         log.write(f"== exit {code} after {end - begun.begin:.0f} s\n")
         if code == 0:
             _finish(folder, name, job, state)
+        elif code == OUT_OF_TIME and saved_since(folder, job["owns"], begun.begin):
+            requeue(log)
     return code
 
 

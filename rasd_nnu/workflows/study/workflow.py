@@ -19,8 +19,6 @@ from rasd_nnu.workflows.study.jobs import RAW, Grid, Job
 
 LOCK_FILE, SNAKEFILE = "study.lock.json", "Snakefile"
 VERSION = 1
-#: Jobs that a training may be spread over where jobs have a time limit, besides the attempts.
-_CONTINUATIONS = 10
 _DAYS = 7 * 1440
 _MISSING = "Run the study first: rasd_nnu study run"
 
@@ -106,7 +104,7 @@ def write_workflow(folder: Path, config: StudyConfig, grid: Grid, workers: int) 
         "workers": workers,
         "threads": machine.threads,
         "attempts": machine.attempts,
-        "retries": machine.attempts - 1 + (_CONTINUATIONS if limited else 0),
+        "retries": machine.attempts - 1,
         "resources": {
             "mem_mb": round(1024 * machine.memory_gb),
             "runtime": minutes(machine.time_limit) if machine.time_limit is not None else _DAYS,

@@ -95,6 +95,23 @@ def test_more_labelled_cases_than_there_are(
     assert "tasks: 901 has no dataset spec; say which 'configurations' to train" in refused("show", str(folder))
 
 
+def test_a_source_that_lacks_files(folder: Path, refused: Callable[..., str]) -> None:
+    source = folder / "Task04_Hippocampus"
+    names = [f"hippocampus_{i:03}.nii.gz" for i in range(10)]
+    for part in ("imagesTr", "labelsTr"):
+        (source / part).mkdir(parents=True)
+        for name in names[:9]:
+            (source / part / name).touch()
+    entries = [{"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in names]
+    labels = {"0": "background", "1": "Anterior", "2": "Posterior"}
+    (source / "dataset.json").write_text(json.dumps({"modality": {"0": "MRI"}, "labels": labels, "training": entries}))
+    asked = STUDY.replace("task: msd04_hippocampus", f"task: msd04_hippocampus, source: {source}")
+    (folder / "study.yaml").write_text(asked)
+    said = refused("run", str(folder))
+    assert f"the source of msd04_hippocampus: {source}/imagesTr/hippocampus_009.nii.gz is missing, and so are 1" in said
+    assert not (folder / LOCK_FILE).exists()
+
+
 def test_what_is_run_again_is_said_with_the_reason(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from rasd_nnu.workflows.study.jobs import Grid
     from rasd_nnu.workflows.study.launch import run_job
