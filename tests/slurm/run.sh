@@ -3,7 +3,8 @@
 #
 #     tests/slurm/setup.sh && RASD_DATA=... tests/slurm/run.sh FOLDER [LOG]
 #
-# Needs the environment of `pip install 'rasd-nnu[study]'` on the PATH. The log says what happened.
+# Needs the environment of `pip install 'rasd-nnu[study]'` on the PATH. The log says what happened; exit code 0 if all of
+# it did.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,29 +16,32 @@ cp "$here/study.yaml" "$folder/study.yaml"
 say() { echo "$(date +%H:%M:%S) $*" | tee -a "$log"; }
 
 say "$(sinfo --version), snakemake $(snakemake --version)"
-rasd_nnu study run "$folder" -- --executor slurm --jobs 4 --slurm-no-account --slurm-status-command squeue \
-    --slurm-init-seconds-before-status-checks 5 --default-resources slurm_partition=main \
-    > "$folder/run.log" 2>&1 &
+rasd_nnu study run "$folder" -- --executor slurm --jobs 4 --slurm-no-account --slurm-requeue \
+    --slurm-status-command squeue --slurm-init-seconds-before-status-checks 5 \
+    --default-resources slurm_partition=main > "$folder/run.log" 2>&1 &
 run=$!
 
 cancelled=
 seen=
 while kill -0 $run 2> /dev/null; do
-    now=$(squeue -h -o '%i %T %M %l %k' | cut -c1-140)
-    if [ "$now" != "$seen" ] && [ -n "$now" ]; then say "queue: $(echo "$now" | tr '\n' ';')"; seen=$now; fi
+    now=$(squeue -h -o '%i %T (%r) %k' | sed 's/_wildcards_[^ ]*__\([a-z]*\)__seed.*/ \1/')
+    if [ "$now" != "$seen" ]; then say "queue: $(echo "$now" | tr '\n' ';')"; seen=$now; fi
     if [ -z "$cancelled" ] && compgen -G "$folder/nnUNet_results/*/*/*/fold_*/checkpoint_latest.pth" > /dev/null; then
-        cancelled=$(squeue -h -t RUNNING -o %i | head -1)
+        cancelled=$(squeue -h -t RUNNING -o '%i %k' | grep finetune | head -1 | cut -d' ' -f1)
         [ -n "$cancelled" ] && say "scancel $cancelled" && scancel "$cancelled"
     fi
-    sleep 3
+    sleep 2
 done
 code=0
 wait $run || code=$?
 say "the run ended with exit code $code"
 rasd_nnu study status "$folder" | tee -a "$log"
-say "attempts:"
+say "attempts, by their exit codes (138: stopped before the time limit, 143: cancelled, null: killed):"
 for state in "$folder"/state/finetune/*.json; do
-    say "$(basename "$state" .json): exit codes $(grep -o '"code": [^ ,]*' "$state" | cut -d' ' -f2 | tr '\n' ' ')"
+    say "  $(basename "$state" .json): $(grep -o '"code": [^ ,]*' "$state" | cut -d' ' -f2 | tr '\n' ' ')"
 done
-grep -h "^stopped by\|stopped by SIG" "$folder"/logs/*/*.log | sed 's/^/  /' | tee -a "$log" || true
-exit $code
+say "what the trainings said about it:"
+grep -hE "stopped by SIG|goes back into the queue|requeue" "$folder"/logs/finetune/*.log | sed 's/^/  /' | tee -a "$log" || true
+trainings=$(grep -c '"path"' "$folder/records.json")
+say "records: $trainings trainings"
+[ "$code" = 0 ] && [ "$trainings" = 2 ] && [ -n "$cancelled" ] && grep -q "goes back into the queue" "$folder"/logs/finetune/*.log

@@ -27,6 +27,7 @@ cat > /etc/slurm/slurm.conf << CONF
 ClusterName=rasd
 SlurmctldHost=$host(127.0.0.1)
 AuthType=auth/munge
+AuthInfo=cred_expire=10
 CryptoType=crypto/munge
 SlurmUser=root
 SlurmctldPidFile=/run/rasd_slurm/slurmctld.pid

@@ -61,7 +61,7 @@ def test_a_signal_in_the_validation_ends_it_at_once(tiny: TinyDataset) -> None:
 
 
 def test_a_forked_process_dies_from_sigterm_but_not_from_what_slurm_sends_to_all() -> None:
-    """Pools end their workers by SIGTERM and would wait for ever; after SIGUSR1 the training needs those that augment."""
+    """Pools end their workers by SIGTERM and would wait for ever; those that augment are needed after SIGUSR1."""
     request = stop.StopRequest()
     worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
     worker.start()
