@@ -11,7 +11,7 @@ from rasd_nnu.workflows.study.requeue import OUT_OF_TIME
 from rasd_nnu.workflows.study.state import log_path, read_state
 from tests.workflows.study.conftest import write_jobs
 
-STOPPED = "kill -USR1 $PPID; sleep 60"
+STOPPED = "kill -USR1 $PPID; sleep 5"
 
 
 @pytest.fixture
@@ -21,9 +21,8 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     noted.touch()
     program = tmp_path / "bin/scontrol"
     program.parent.mkdir()
-    program.write_text(
-        f"#!/bin/sh\necho $* >> {noted}\ntest ! -f {tmp_path}/refuse || {{ echo disabled >&2; exit 1; }}\n"
-    )
+    refuse = f"if test -f {tmp_path}/refuse; then echo disabled >&2; exit 1; fi"
+    program.write_text(f"#!/bin/sh\necho $* >> {noted}\n{refuse}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     monkeypatch.setenv("SLURM_JOB_ID", "71")
