@@ -14,8 +14,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 class StopRequest:
     """Remembers SIGTERM and SIGUSR1 instead of dying from them; outside of the main thread signals are left alone.
 
-    Processes that are forked meanwhile die from SIGTERM as always, by which pools end their workers. They ignore SIGUSR1,
-    which SLURM sends to all processes of a job: the training still needs those that augment.
+    Processes that are forked meanwhile die from SIGTERM as always, by which pools end their workers. They ignore
+    SIGUSR1, which SLURM sends to all processes of a job: the training still needs those that augment.
     """
 
     def __init__(self) -> None:
