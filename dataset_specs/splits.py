@@ -125,9 +125,10 @@ def _paper_plan(spec: DatasetSpec, cases: Sequence[SourceCase], groups: Mapping[
         sides = {case.case: _marked(paper, case) for case in cases}
     else:
         sides = _drawn(paper, groups, spec.split.seed)
+        reason = spec.unknown.get("paper_split", paper.note).rstrip(".")
         warnings.append(
-            "the paper publishes only the sizes of its split: cases were drawn by group in these proportions, so this "
-            "is not the paper's own list"
+            f"the paper's own list is not known here ({reason}): cases were drawn by group in the proportions of the "
+            "printed sizes"
         )
     if "valid" not in sides.values() or "train" not in sides.values():
         raise DatasetError(f"the source holds no case of one side of the paper's split of {spec.key}; is it complete?")
@@ -141,7 +142,8 @@ def _paper_plan(spec: DatasetSpec, cases: Sequence[SourceCase], groups: Mapping[
 
 
 def _listed(paper: PaperSplit, cases: Sequence[SourceCase]) -> dict[str, str]:
-    named = dict.fromkeys(paper.valid_cases, "valid") | dict.fromkeys(paper.test_cases, "test")
+    marked = [case.case for case in cases if paper.test_where and paper.test_where.holds(case.fields)]
+    named = dict.fromkeys((*marked, *paper.test_cases), "test") | dict.fromkeys(paper.valid_cases, "valid")
     train = set(paper.train_cases)
     return {case.case: named.get(case.case, "train" if not train or case.case in train else "unused") for case in cases}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -21,7 +21,7 @@ from rasd_nnu.errors import DatasetError
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # The first field, the size of the header (348), in both byte orders.
 NIFTI1_STARTS = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
-LIBRARY_ERRORS = (ImageFileError, HeaderDataError, isal_zlib.error)
+LIBRARY_ERRORS = (ImageFileError, HeaderDataError, cast("type[Exception]", isal_zlib.error))  # its stub is wrong
 
 
 def read(path: Path, *, max_bytes: int = MAX_BYTES) -> Picture:

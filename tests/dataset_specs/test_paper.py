@@ -50,6 +50,8 @@ def test_own_consistency(spec: DatasetSpec) -> None:
     assert len(set(listed)) == len(listed)
     if listed:
         assert len(listed) == spec.split.paper.valid
+    if spec.split.paper.rule == "counts":  # what `--split paper` gives as the reason
+        assert spec.unknown.get("paper_split") or spec.split.paper.note
     for column, labels in spec.class_columns.items():
         assert sorted(labels.values()) == list(range(len(labels))), column
 

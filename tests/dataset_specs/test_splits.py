@@ -44,12 +44,15 @@ def test_split_of_acdc_counts_the_leaking_patients(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_drawn_split_keeps_groups_and_proportions(spec: DatasetSpec, seed: int) -> None:
-    drawn = with_split(spec, seed=seed, paper={"train": 70, "valid": 10, "test": 20})
+    drawn = with_split(spec, seed=seed, paper={"train": 70, "valid": 10, "test": 20, "note": "none was published."})
     plan = plan_split(drawn, cases_of(200), "paper")
     counts = [list(plan.sides.values()).count(side) for side in ("train", "valid", "test")]
     assert counts == [140, 20, 40]
     assert not leaking_groups(plan.groups, plan.sides)[0]
-    assert "publishes only the sizes" in plan.warnings[0]
+    assert plan.warnings[0] == (
+        "the paper's own list is not known here (none was published): cases were drawn by group in the proportions "
+        "of the printed sizes"
+    )
 
 
 def test_sides_that_the_release_marks(spec: DatasetSpec) -> None:
@@ -64,6 +67,13 @@ def test_cases_outside_published_lists_are_unused(spec: DatasetSpec) -> None:
     plan = plan_split(with_split(spec, paper={"train": 1, "valid": 1, "test": 1, **lists}), cases_of(8), "paper")
     assert plan.sides == {"case_000": "train", "case_002": "valid", "case_004": "test"}
     assert plan.warnings == ("1 case(s) of the paper's list are not in the source, such as case_999",)
+
+
+def test_test_set_that_the_release_marks_beside_a_published_list(spec: DatasetSpec) -> None:
+    paper = {"train": 4, "valid": 1, "valid_cases": ["case_001"], "test_where": {"field": "patient", "values": "p1"}}
+    plan = plan_split(with_split(spec, paper=paper), cases_of(8), "paper")
+    assert [case for case, side in plan.sides.items() if side == "test"] == ["case_002", "case_003"]
+    assert plan.folds[0]["val"] == ["case_001"] and len(plan.folds[0]["train"]) == 5
 
 
 def test_official_folds_and_test_set(spec: DatasetSpec) -> None:
