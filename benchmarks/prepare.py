@@ -1,6 +1,6 @@
 """Does `tasks prepare` run as fast as the disk and the packing of the files allow, in bounded memory?
 
-    python benchmarks/prepare.py [--volumes 12] [--distinct 8] [--workers 2] [--folder DIR] [--out FILE]
+    python benchmarks/prepare.py [--volumes 12] [--distinct 8] [--workers 2] [--endings ENDING ...] [--out FILE]
 
 Makes simulated CT volumes of 512x512x100 with labels, once as ``.nii.gz`` (prepare copies the bytes after reading and
 checking all voxels) and once as MetaImage (prepare packs them). Compared, each with the source out of the page cache:
@@ -142,7 +142,10 @@ def measure(folder: Path, volumes: int, distinct: int, ending: str, workers: int
     """Measure one kind of source."""
     source, raw, spec = folder / "source", folder / "raw", folder / "own.yaml"
     write_spec(spec, ending)
-    simulate(source, volumes, distinct, ending)
+    # Not in this process: Linux counts the memory of a parent as that of its children.
+    maker = multiprocessing.get_context("spawn").Process(target=simulate, args=(source, volumes, distinct, ending))
+    maker.start()
+    maker.join()
     unpacked = volumes * int(np.prod(SHAPE)) * (2 + 1) / MEGABYTE
     peaks: list[float] = []
     seconds = {"prepare": timed(lambda: peaks.append(run_prepare(spec, source, raw, workers)), source)}
@@ -173,18 +176,20 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, default=12)
     parser.add_argument("--distinct", type=int, default=8, help="volumes that differ; the others are copies")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--endings", nargs="+", default=[".nii.gz", ".mhd"], choices=[".nii.gz", ".mhd"])
     parser.add_argument("--folder", type=Path, default=None, help="disk to measure; default: the temporary folder")
     parser.add_argument("--out", type=Path, default=RESULTS / "prepare.json")
     options = parser.parse_args()
     if options.volumes < 5:
         parser.error("--volumes must be at least 5, one a fold")
-    from machine import describe_machine  # it imports torch, which the processes of `run_plain` do not need
-
-    results: dict[str, Any] = {"machine": describe_machine("cpu")}
-    for ending in (".nii.gz", ".mhd"):
+    results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.is_file() else {}
+    for ending in options.endings:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             results[ending] = measure(Path(folder), options.volumes, options.distinct, ending, options.workers)
             print(ending, json.dumps(results[ending], indent=2), flush=True)
+    from machine import describe_machine  # last, because it imports torch and takes memory
+
+    results["machine"] = describe_machine("cpu")
     options.out.write_text(json.dumps(results, indent=2) + "\n")
 
 
