@@ -38,17 +38,38 @@ def test_target_that_cannot_be_written(scene: Scene) -> None:
     assert scene.raw.read_text() == ""
 
 
+def mount(folder: Path, options: str) -> None:
+    """Lay a file system in memory over a folder, where this is allowed."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.decode().strip()}")
+
+
 @pytest.fixture
 def small_disk(scene: Scene) -> Iterator[Path]:
     """A file system with 300 kB in the place of nnU-Net's folder."""
-    scene.raw.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(scene.raw)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.decode().strip()}")
+    mount(scene.raw, "size=300k")
     yield scene.raw
     subprocess.run(["umount", str(scene.raw)], check=True)
+
+
+@pytest.fixture
+def read_only(scene: Scene) -> Iterator[Path]:
+    """A file system that can only be read in the place of nnU-Net's folder; permissions would not stop root."""
+    mount(scene.raw, "ro")
+    yield scene.raw
+    subprocess.run(["umount", str(scene.raw)], check=True)
+
+
+def test_target_that_can_only_be_read(scene: Scene, read_only: Path) -> None:
+    scene.make(pictures)
+    assert scene.prepare() == 2
+    assert "Read-only file system" in scene.error()
+    assert not list(read_only.iterdir())
+    subprocess.run(["mount", "-o", "remount,rw", str(read_only)], check=True)
+    assert scene.prepare() == 0
 
 
 @pytest.mark.parametrize("kind", ["png", "nifti", "copy"])
