@@ -17,16 +17,14 @@ import itertools
 import json
 import os
 import shlex
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from classification_data import TASKS, Task
-from machine import describe_machine
+from machine import call, describe_machine
 from rich.console import Console
 
-from rasd_nnu.cli.main import main
 from rasd_nnu.files import write_text
 from rasd_nnu.locks import exclusive
 from rasd_nnu.reading import read_json_object
@@ -92,18 +90,8 @@ def train(job: Job, task: Task, run: Run) -> None:
     if run.labelled is not None:
         command += ["--labelled", str(run.labelled)]
     needs = Needs(after=["compact", *(["pretrain"] if run.arm == "rasd" else [])])
-    job.call(run.name, shlex.join(command), command, lambda: _called(command[1:], job.folder / "cpu", run), needs)
-
-
-def _called(arguments: list[str], folder: Path, run: Run) -> None:
-    """Call the command line in this process, and keep the processor's seconds."""
-    begin = time.process_time()
-    try:
-        main(arguments)
-    except SystemExit as end:
-        if end.code:
-            raise
-    write_text(folder / f"{run.name}.json", json.dumps({"cpu_seconds": round(time.process_time() - begin, 1)}))
+    clock = job.folder / "cpu" / f"{run.name}.json"
+    job.call(run.name, shlex.join(command), command, lambda: call(command[1:], clock), needs)
 
 
 def compare(job: Job, tasks: list[tuple[Task, list[Run]]]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
     RASD_DATA=... python benchmarks/detection.py --out DIR [--seeds 0,1,2] [--table]
 
 Everything goes through the project's commands: ``tasks prepare``, nnU-Net's planning, ``pretrain`` for the plan (8
-features, 1/2.5 of the resolution, for CPU cores), ``finetune`` of both arms with every seed on fold 0 (112 images to
-train on, 28 to judge on), and ``compare``. One pre-training serves all seeds. Segment-then-box is nnU-Net with the
-same plan and as many steps, trained on the filled boxes; each connected component is a box, its score the mean
-probability of its class. Stopped or killed, the same command goes on; ``--table`` only collects what is there. The
-result is results/detection.json.
+features, 1/2.5 of the resolution, for CPU cores), ``finetune`` of every arm with every seed on fold 0 (112 images to
+train on, 28 to judge on), and ``compare``. One pre-training serves all seeds. The arms are scratch and rasd with the
+same fine-tuning, and scratch_equal, which trains longer by as much as the pre-training took. Segment-then-box is
+nnU-Net with the same plan and as many steps as scratch_equal, trained on the filled boxes; each connected component is
+a box, its score the mean probability of its class. The fine-tunings are called in this process, which spares the
+imports. Stopped or killed, the same command goes on; ``--table`` only collects what is there. The result is
+results/detection.json.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe_machine
+from machine import call, clocked, describe_machine
 from rich.console import Console
 from scipy import ndimage
 
@@ -33,9 +37,15 @@ from rasd_nnu.workflows.detection_scores import detection_scores
 from rasd_nnu.workflows.experiment.job import Job, Needs
 
 RESULTS = Path(__file__).parent / "results" / "detection.json"
-DATASET, CONFIGURATION, ARMS = "Dataset679_BCCD", "2d_small", ("scratch", "rasd")
+DATASET, CONFIGURATION = "Dataset679_BCCD", "2d_small"
 FEATURES, SPACING, PATCH, BATCH = (8, 16, 32, 64, 128), 2.5, 128, 4
-EPOCHS, STEPS, PRETRAIN_ITERATIONS = 6, 64, 400
+#: Pre-training takes as long as 6 epochs: the processor's seconds are in the results.
+EPOCHS, EQUAL_EPOCHS, STEPS, PRETRAIN_ITERATIONS = 6, 12, 64, 400
+#: Name -> where the weights come from, and epochs.
+ARMS = {"scratch": ("scratch", EPOCHS), "scratch_equal": ("scratch", EQUAL_EPOCHS), "rasd": ("rasd", EPOCHS)}
+SEGMENT = "segment_then_box"
+#: Name -> arms, and the one that they are compared with.
+COMPARISONS = {"same_fine_tuning": (["rasd"], "scratch"), "equal_total": (["rasd", SEGMENT], "scratch_equal")}
 
 
 def prepare(job: Job) -> None:
@@ -51,7 +61,8 @@ def prepare(job: Job) -> None:
     job.run("preprocess", "preprocess", command, needs=Needs(after=["small"]))
     command = ["rasd_nnu", "pretrain", "--dataset", "679", "-c", CONFIGURATION, "--device", "cpu"]
     command += ["--iterations", str(PRETRAIN_ITERATIONS), "--batch-size", str(BATCH)]
-    job.run("pretrain", "pre-train", command, more=lambda: ["--resume"], needs=Needs(after=["small"]))
+    with clocked(_clock(job.folder, "pretrain")):
+        job.run("pretrain", "pre-train", command, more=lambda: ["--resume"], needs=Needs(after=["small"]))
 
 
 def _add_small(preprocessed: Path) -> None:
@@ -78,31 +89,41 @@ def _add_small(preprocessed: Path) -> None:
     write_text(file, json.dumps(plans, indent=4))
 
 
+def _clock(out: Path, name: str) -> Path:
+    return out / "cpu" / f"{name}.json"
+
+
 def folder_of(out: Path, arm: str, seed: int) -> Path:
-    """Return the folder of a fine-tuning, as ``finetune`` names it."""
-    name = f"RaSDDetector{'' if arm == 'rasd' else f'_{arm}'}_{EPOCHS}epochs_seed{seed}"
+    """Return the folder of a training, as ``finetune`` or nnU-Net names it."""
+    if arm == SEGMENT:
+        name = f"RaSDTrainer_scratch_{EQUAL_EPOCHS}epochs_{STEPS}iters_seed{seed}"
+    else:
+        start, epochs = ARMS[arm]
+        name = f"RaSDDetector{'' if start == 'rasd' else f'_{start}'}_{epochs}epochs_seed{seed}"
     return out / "nnUNet_results" / DATASET / f"{name}__nnUNetPlans__{CONFIGURATION}" / "fold_0"
 
 
 def train(job: Job, arm: str, seed: int) -> None:
     """Fine-tune one arm."""
-    command = ["rasd_nnu", "finetune", "679", "-c", CONFIGURATION, "--arm", arm, "--device", "cpu", "--bf16"]
-    command += ["--epochs", str(EPOCHS), "--batch-size", str(BATCH), "--seed", str(seed)]
-    needs = Needs(after=["preprocess", *(["pretrain"] if arm == "rasd" else [])])
-    job.run(f"{arm}_seed{seed}", f"{arm}, seed {seed}", command, needs=needs)
+    start, epochs = ARMS[arm]
+    command = ["rasd_nnu", "finetune", "679", "-c", CONFIGURATION, "--arm", start, "--device", "cpu", "--bf16"]
+    command += ["--epochs", str(epochs), "--batch-size", str(BATCH), "--seed", str(seed), "--resume"]
+    needs = Needs(after=["preprocess", *(["pretrain"] if start == "rasd" else [])])
+    name = f"{arm}_seed{seed}"
+    job.call(name, shlex.join(command), command, lambda: call(command[1:], _clock(job.folder, name)), needs)
 
 
-def segment(job: Job) -> None:
+def segment(job: Job, seed: int) -> None:
     """Train nnU-Net on the filled boxes and turn its validation into boxes."""
-    trainer = f"RaSDTrainer_scratch_{EPOCHS}epochs_{STEPS}iters_seed0"
-    folder = job.folder / "nnUNet_results" / DATASET / f"{trainer}__nnUNetPlans__{CONFIGURATION}" / "fold_0"
+    folder, name = folder_of(job.folder, SEGMENT, seed), f"{SEGMENT}_seed{seed}"
+    trainer = folder.parent.name.partition("__")[0]
     command = ["nnUNetv2_train", "679", CONFIGURATION, "0", "-tr", trainer, "-device", "cpu", "--npz"]
-    environment = {"nnUNet_n_proc_DA": "0"}
-    needs = Needs(after=["preprocess"])
-    job.run("segment", "segment", command, more=lambda: resuming(folder), environment=environment, needs=needs)
-    truth = read_detections(folder_of(job.folder, "scratch", 0) / "validation" / "detections.json")
+    environment, needs = {"nnUNet_n_proc_DA": "0"}, Needs(after=["preprocess"])
+    with clocked(_clock(job.folder, name)):
+        job.run(name, name, command, more=lambda: resuming(folder), environment=environment, needs=needs)
+    truth = read_detections(records_of(job.folder, "scratch", seed))
     cases = [_boxes_of(folder / "validation", case) for case in truth.cases]
-    write_detections(job.folder / "segment_then_box.json", truth.classes, cases)
+    write_detections(records_of(job.folder, SEGMENT, seed), truth.classes, cases)
 
 
 def _boxes_of(folder: Path, case: DetectionCase) -> DetectionCase:
@@ -120,31 +141,39 @@ def _boxes_of(folder: Path, case: DetectionCase) -> DetectionCase:
     return case.model_copy(update={"boxes": boxes, "scores": scores, "labels": labels})
 
 
+def records_of(out: Path, arm: str, seed: int) -> Path:
+    """Return the per-case records of a training."""
+    return folder_of(out, arm, seed) / "validation" / "detections.json"
+
+
 def compare(job: Job, seeds: list[int]) -> dict[str, Any]:
-    """Compare the arms, and the scratch detector with segment-then-box, by `rasd_nnu compare`."""
-    found = {}
-    command = ["rasd_nnu", "compare", "679", "-c", CONFIGURATION, "--trainer", f"RaSDDetector_{EPOCHS}epochs"]
-    command += ["--vs", "scratch", "--seeds", ",".join(map(str, seeds))]
-    boxes = job.folder / "segment_then_box.json"
-    scratch = folder_of(job.folder, "scratch", seeds[0]) / "validation" / "detections.json"
-    other = ["rasd_nnu", "compare", "--a", str(scratch), "--b", str(boxes), "--name-a", "detector"]
-    jobs = {"arms": command, "segment_then_box": [*other, "--name-b", "segment-then-box"]}
-    for name, line in jobs.items():
-        if name == "segment_then_box" and not boxes.is_file():
-            continue
-        out = job.folder / f"{name}_comparison.json"
-        inputs = [folder_of(job.folder, arm, seed) / "validation" / "detections.json" for arm in ARMS for seed in seeds]
-        needs = Needs(inputs=[*inputs, *([boxes] if name == "segment_then_box" else [])])
-        job.run(f"compare_{name}", f"compare {name}", [*line, "--overwrite", "--json", str(out)], needs=needs)
-        found[name] = {key: value for key, value in read_json_object(out, ValueError).items() if key != "rows"}
+    """Compare the arms by `rasd_nnu compare`, which may differ in their length here; leave out the cases."""
+    units, inputs = [], []
+    for arm in (*ARMS, SEGMENT):
+        for seed in seeds:
+            inputs.append(records_of(job.folder, arm, seed))
+            path = str(inputs[-1].relative_to(job.folder))
+            unit = {"dataset": DATASET, "configuration": CONFIGURATION, "arm": arm, "seed": seed, "fold": 0}
+            units.append({**unit, "path": path})
+    write_text(job.folder / "records.json", json.dumps({"version": 1, "units": units}, indent=1))
+    found: dict[str, Any] = {}
+    for name, (arms, control) in COMPARISONS.items():
+        out = job.folder / f"{name}.json"
+        command = ["rasd_nnu", "compare", "--study", str(job.folder), "--arms", ",".join(arms), "--vs", control]
+        command += ["--allow-recipe-diff", "--overwrite", "--json", str(out)]
+        job.run(f"compare_{name}", f"compare {name}", command, needs=Needs(inputs=inputs))
+        content = read_json_object(out, ValueError)
+        entries = [entry["comparison"] for entry in content.get("entries", [])] or [content]
+        found[name] = [{key: value for key, value in entry.items() if key != "rows"} for entry in entries]
     return found
 
 
 def summary(out: Path, arm: str, seed: int) -> dict[str, Any]:
-    """Return the scores of one fine-tuning and what it took."""
-    folder = folder_of(out, arm, seed)
-    scores, report = (read_json_object(folder / name, ValueError) for name in ("scores.json", "run_report.json"))
-    return {"arm": arm, "seed": seed, "validation": scores["validation"], "seconds": report["seconds"]}
+    """Return the scores of one training and what it took."""
+    records = read_detections(records_of(out, arm, seed))
+    scores = detection_scores(records.cases, records.classes)
+    seconds = read_json_object(_clock(out, f"{arm}_seed{seed}"), ValueError)
+    return {"arm": arm, "seed": seed, "validation": scores, **seconds}
 
 
 def main() -> None:
@@ -156,30 +185,28 @@ def main() -> None:
     arguments = parser.parse_args()
     out, console = arguments.out.resolve(), Console()
     out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the clocks are written
     job = Job(out, demo_environment(out, "cpu") | {"nnUNet_def_n_proc": "1"}, console)
+    os.environ.update(job.environment)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     with exclusive(out):
         if not arguments.table:
             prepare(job)
-            for number, seed in enumerate(seeds):
+            for seed in seeds:
                 for arm in ARMS:
                     train(job, arm, seed)
-                if number == 0:
-                    segment(job)
-        done = [s for s in seeds if all((folder_of(out, arm, s) / "run_report.json").is_file() for arm in ARMS)]
+                segment(job, seed)
+        done = [s for s in seeds if all(records_of(out, arm, s).is_file() for arm in (*ARMS, SEGMENT))]
         comparison = compare(job, done)
     content: dict[str, Any] = {
         "machine": describe_machine("cpu"),
-        "epochs": EPOCHS,
+        "epochs": {**{arm: epochs for arm, (_, epochs) in ARMS.items()}, SEGMENT: EQUAL_EPOCHS},
         "steps_an_epoch": STEPS,
         "pretrain_iterations": PRETRAIN_ITERATIONS,
-        "runs": [summary(out, arm, seed) for seed in done for arm in ARMS],
+        "pretrain": read_json_object(_clock(out, "pretrain"), ValueError),
+        "runs": [summary(out, arm, seed) for seed in done for arm in (*ARMS, SEGMENT)],
         "comparison": comparison,
     }
-    boxes = out / "segment_then_box.json"
-    if boxes.is_file():
-        records = read_detections(boxes)
-        content["segment_then_box"] = detection_scores(records.cases, records.classes)
     write_text(RESULTS, json.dumps(content, indent=1) + "\n")
     for run in content["runs"]:
         console.print(run["arm"], run["seed"], {k: v for k, v in run["validation"].items() if k != "classes"})
