@@ -44,8 +44,8 @@ EPOCHS, EQUAL_EPOCHS, STEPS, PRETRAIN_ITERATIONS = 6, 12, 64, 400
 #: Name -> where the weights come from, and epochs.
 ARMS = {"scratch": ("scratch", EPOCHS), "scratch_equal": ("scratch", EQUAL_EPOCHS), "rasd": ("rasd", EPOCHS)}
 SEGMENT = "segment_then_box"
-#: Name -> arms, and the one that they are compared with.
-COMPARISONS = {"same_fine_tuning": (["rasd"], "scratch"), "equal_total": (["rasd", SEGMENT], "scratch_equal")}
+#: Arms that are compared, the control last.
+COMPARISONS = (("rasd", "scratch"), ("rasd", "scratch_equal"), (SEGMENT, "scratch_equal"))
 
 
 def prepare(job: Job) -> None:
@@ -146,26 +146,21 @@ def records_of(out: Path, arm: str, seed: int) -> Path:
     return folder_of(out, arm, seed) / "validation" / "detections.json"
 
 
-def compare(job: Job, seeds: list[int]) -> dict[str, Any]:
-    """Compare the arms by `rasd_nnu compare`, which may differ in their length here; leave out the cases."""
+def compare(job: Job, arm: str, control: str, seeds: list[int]) -> dict[str, Any]:
+    """Compare two arms, which may differ in their length here, by `rasd_nnu compare`; leave out the cases."""
     units, inputs = [], []
-    for arm in (*ARMS, SEGMENT):
+    for own in (arm, control):
         for seed in seeds:
-            inputs.append(records_of(job.folder, arm, seed))
+            inputs.append(records_of(job.folder, own, seed))
             path = str(inputs[-1].relative_to(job.folder))
-            unit = {"dataset": DATASET, "configuration": CONFIGURATION, "arm": arm, "seed": seed, "fold": 0}
+            unit = {"dataset": DATASET, "configuration": CONFIGURATION, "arm": own, "seed": seed, "fold": 0}
             units.append({**unit, "path": path})
     write_text(job.folder / "records.json", json.dumps({"version": 1, "units": units}, indent=1))
-    found: dict[str, Any] = {}
-    for name, (arms, control) in COMPARISONS.items():
-        out = job.folder / f"{name}.json"
-        command = ["rasd_nnu", "compare", "--study", str(job.folder), "--arms", ",".join(arms), "--vs", control]
-        command += ["--allow-recipe-diff", "--overwrite", "--json", str(out)]
-        job.run(f"compare_{name}", f"compare {name}", command, needs=Needs(inputs=inputs))
-        content = read_json_object(out, ValueError)
-        entries = [entry["comparison"] for entry in content.get("entries", [])] or [content]
-        found[name] = [{key: value for key, value in entry.items() if key != "rows"} for entry in entries]
-    return found
+    out, name = job.folder / f"{arm}_{control}.json", f"compare_{arm}_{control}"
+    command = ["rasd_nnu", "compare", "--study", str(job.folder), "--arms", arm, "--vs", control]
+    command += ["--allow-recipe-diff", "--overwrite", "--json", str(out)]
+    job.run(name, f"{arm} against {control}", command, needs=Needs(inputs=inputs))
+    return {key: value for key, value in read_json_object(out, ValueError).items() if key != "rows"}
 
 
 def summary(out: Path, arm: str, seed: int) -> dict[str, Any]:
@@ -195,17 +190,23 @@ def main() -> None:
             for seed in seeds:
                 for arm in ARMS:
                     train(job, arm, seed)
+                if seed == seeds[0]:
+                    segment(job, seed)
+            for seed in seeds[1:]:
                 segment(job, seed)
-        done = [s for s in seeds if all(records_of(out, arm, s).is_file() for arm in (*ARMS, SEGMENT))]
-        comparison = compare(job, done)
+        done = {arm: [s for s in seeds if records_of(out, arm, s).is_file()] for arm in (*ARMS, SEGMENT)}
+        found = []
+        for arm, control in COMPARISONS:
+            both = [seed for seed in done[arm] if seed in done[control]]
+            found += [compare(job, arm, control, both)] if both else []
     content: dict[str, Any] = {
         "machine": describe_machine("cpu"),
         "epochs": {**{arm: epochs for arm, (_, epochs) in ARMS.items()}, SEGMENT: EQUAL_EPOCHS},
         "steps_an_epoch": STEPS,
         "pretrain_iterations": PRETRAIN_ITERATIONS,
         "pretrain": read_json_object(_clock(out, "pretrain"), ValueError),
-        "runs": [summary(out, arm, seed) for seed in done for arm in (*ARMS, SEGMENT)],
-        "comparison": comparison,
+        "runs": [summary(out, arm, seed) for arm, own in done.items() for seed in own],
+        "comparisons": found,
     }
     write_text(RESULTS, json.dumps(content, indent=1) + "\n")
     for run in content["runs"]:

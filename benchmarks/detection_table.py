@@ -19,30 +19,32 @@ SCORES = {"ap_0.5": "AP at 0.5", "ap_0.1": "AP at 0.1", "iou": "IoU", "froc": "F
 
 def runs(content: dict[str, Any]) -> list[str]:
     """Return a line a training, scores in percent."""
-    rows = [(run["arm"], str(run["seed"]), run["validation"]) for run in content["runs"]]
-    if "segment_then_box" in content:
-        rows.append(("segment-then-box", "0", content["segment_then_box"]))
-    classes = list(rows[0][2]["classes"])
-    names = [*SCORES.values(), *(f"AP at 0.5, {name}" for name in classes)]
+    rows = content["runs"]
+    classes = list(rows[0]["validation"]["classes"])
+    names = ["epochs", *SCORES.values(), *(f"AP at 0.5, {name}" for name in classes), "processor s"]
     lines = [f"| arm | seed | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
-    for arm, seed, scores in rows:
+    for row in rows:
+        scores = row["validation"]
         values = [scores[key] for key in SCORES] + [scores["classes"][name]["ap_0.5"] for name in classes]
-        lines.append(f"| {arm} | {seed} | {' | '.join(f'{100 * value:.1f}' for value in values)} |")
+        shown = " | ".join(f"{100 * value:.1f}" for value in values)
+        epochs = content["epochs"][row["arm"]]
+        lines.append(f"| {row['arm']} | {row['seed']} | {epochs} | {shown} | {row['cpu_seconds']:.0f} |")
     return lines
 
 
 def comparisons(content: dict[str, Any]) -> list[str]:
     """Return a line a comparison and score: difference with its interval in points."""
-    lines = ["| first | second | score | first | second | difference [95 %] | p |", "|---|---|---|---|---|---|---|"]
-    for found in content["comparison"].values():
+    head = ["first", "second", "seeds", "score", "first", "second", "difference [95 %]", "p"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for found in content["comparisons"]:
         scores = {found["score"]: found["overall"], **found["others"]}
         for name, row in scores.items():
             interval, value = row["interval"], row["p"]
             p = "" if value is None else f"{value:.2g}"
             between = f"[{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]" if interval else ""
             lines.append(
-                f"| {' | '.join(found['names'])} | {name} | {100 * row['mean_a']:.1f} | {100 * row['mean_b']:.1f} | "
-                f"{100 * row['difference']:+.1f} {between} | {p} |"
+                f"| {' | '.join(found['names'])} | {row['n_seeds']} | {name} | {100 * row['mean_a']:.1f} | "
+                f"{100 * row['mean_b']:.1f} | {100 * row['difference']:+.1f} {between} | {p} |"
             )
     return lines
 
@@ -52,8 +54,8 @@ def main() -> None:
     content = json.loads((ROOT / "results" / "detection.json").read_text())
     machine = content["machine"]
     setting = (
-        f"{content['epochs']} epochs of {content['steps_an_epoch']} steps; pre-training: "
-        f"{content['pretrain_iterations']} iterations; {machine['cpu']}, one core."
+        f"Epochs of {content['steps_an_epoch']} steps; pre-training: {content['pretrain_iterations']} iterations, "
+        f"{content['pretrain']['cpu_seconds']:.0f} s of the processor; {machine['cpu']}, one core."
     )
     parts = [setting, "", *runs(content), "", "### Compared", "", *comparisons(content)]
     before, _, rest = PAGE.read_text().partition(BEGIN)

@@ -11,13 +11,15 @@ from rasd_nnu.cli.options import TransferOption, chosen_device
 from rasd_nnu.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rasd_nnu.workflows.finetune import FinetuneSettings
     from rasd_nnu.workflows.finetune_detection import DetectionSettings
 
 #: Option -> tasks that it is for.
 _OPTIONS = {
     "iterations": ("segmentation",),
-    "labelled": ("classification",),
+    "labelled": ("classification", "detection"),
     "series": ("classification",),
     "lr": ("classification", "detection"),
     "batch_size": ("classification", "detection"),
@@ -40,7 +42,7 @@ def command(
         int | None, typer.Option(min=1, help="Length; nnU-Net's, 20 in classification, 50 in detection.")
     ] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="Segmentation: iterations an epoch.")] = None,
-    labelled: Annotated[int | None, typer.Option(min=2, help="Classification: labelled cases, by patient.")] = None,
+    labelled: Annotated[int | None, typer.Option(min=2, help="Not segmentation: labelled cases, by patient.")] = None,
     lr: Annotated[float | None, typer.Option(help="Not segmentation: highest learning rate.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Not segmentation: images or patches a step.")] = None,
     mirror: Annotated[
@@ -88,6 +90,8 @@ def command(
     options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if mirror:
         options["mirror"] = parse_numbers(mirror, "--mirror")
+    common = {"arm": arm, "fold": fold, "labelled": labelled}
+    asked_for: dict[str, Any] = common | {"device": device, "overwrite": overwrite, "resume": resume}
     if task == "detection":
         from rasd_nnu.tasks.detection import require_libraries
 
@@ -96,14 +100,13 @@ def command(
         from rasd_nnu.workflows.finetune_detection import DetectionSettings
 
         found = DetectionRecipe(**options, low_precision=bf16)
-        _detection(name, configuration, plans, DetectionSettings(arm, fold, found, transfer, device, overwrite, resume))
+        _detection(name, configuration, plans, DetectionSettings(**asked_for, recipe=found, transfer=transfer))
         return
     from rasd_nnu.tasks.classification.train import ClassificationRecipe
     from rasd_nnu.workflows.finetune import FinetuneSettings
 
     recipe = ClassificationRecipe(**options, series=series)
-    settings = FinetuneSettings(arm, fold, labelled, recipe, device, overwrite, resume)
-    _classification(name, configuration, plans, settings)
+    _classification(name, configuration, plans, FinetuneSettings(**asked_for, recipe=recipe))
 
 
 def _refuse_others(given: dict[str, Any], task: str, name: str) -> None:
@@ -115,23 +118,24 @@ def _refuse_others(given: dict[str, Any], task: str, name: str) -> None:
 
 
 def _detection(name: str, configuration: str, plans: str, settings: DetectionSettings) -> None:
-    from rasd_nnu.reading import read_json_object
     from rasd_nnu.workflows.finetune_detection import finetune_detector
 
-    folder = finetune_detector(name, configuration, plans, settings, tell=_tell, track=_progress)
-    for side, values in read_json_object(folder / "scores.json").items():
-        shown = ", ".join(f"{key} {value:.3f}" for key, value in values.items() if key != "classes")
-        typer.echo(f"{side}: {shown}")
-    typer.echo(f"wrote {folder}")
+    _tell_scores(finetune_detector(name, configuration, plans, settings, tell=_tell, track=_progress))
 
 
 def _classification(name: str, configuration: str, plans: str, settings: FinetuneSettings) -> None:
-    from rasd_nnu.reading import read_json_object
     from rasd_nnu.workflows.finetune import finetune_classifier
 
-    folder = finetune_classifier(name, configuration, plans, settings, tell=_tell, track=_progress)
-    for side, values in read_json_object(folder / "scores.json").items():
-        if isinstance(values, dict) and "auc" in values:
+    _tell_scores(finetune_classifier(name, configuration, plans, settings, tell=_tell, track=_progress))
+
+
+def _tell_scores(folder: Path) -> None:
+    from rasd_nnu.reading import read_json_object
+
+    content = read_json_object(folder / "scores.json")
+    for side in ("validation", "test"):
+        values = {key: value for key, value in content.get(side, {}).items() if key != "classes"}
+        if values:
             shown = ", ".join(f"{key} {'-' if value is None else f'{value:.3f}'}" for key, value in values.items())
             typer.echo(f"{side}: {shown}")
     typer.echo(f"wrote {folder}")

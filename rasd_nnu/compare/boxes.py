@@ -1,35 +1,29 @@
-"""Boxes: overlap, matching, average precision."""
+"""Boxes: MONAI's overlap and matching, and average precision of weighted cases."""
 
 from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
+from rasd_nnu.errors import SetupError
 from rasd_nnu.records import DetectionCase
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
-    """Return the intersection over union of each pair of boxes.
+def require_monai() -> None:
+    """Check that MONAI is installed.
 
-    Args:
-        a: Shape (m, 4) or (m, 6): lower corner, upper corner.
-        b: Shape (n, 4) or (n, 6).
-
-    Returns:
-        Shape (m, n).
+    Raises:
+        SetupError: If it is not.
     """
-    first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if not first.size or not second.size:
-        return np.zeros((len(first), len(second)))
-    d = first.shape[1] // 2
-    low = np.maximum(first[:, None, :d], second[None, :, :d])
-    high = np.minimum(first[:, None, d:], second[None, :, d:])
-    shared = np.maximum(high - low, 0).prod(-1)
-    sizes = [(boxes[:, d:] - boxes[:, :d]).prod(1) for boxes in (first, second)]
-    return np.asarray(shared / (sizes[0][:, None] + sizes[1][None, :] - shared))
+    if importlib.util.find_spec("monai") is None:
+        raise SetupError("scores of boxes need monai. Fix it with: pip install 'rasd-nnu[monai]'")
 
 
 def mean_iou(case: DetectionCase, label: int) -> float:
@@ -41,12 +35,14 @@ def mean_iou(case: DetectionCase, label: int) -> float:
     Returns:
         NaN where the case has no true box of the class.
     """
+    from monai.data.box_utils import box_iou
+
     true = [box for box, own in zip(case.boxes_true, case.labels_true, strict=True) if own == label]
-    if not true:
-        return float("nan")
     own = [i for i, found in enumerate(case.labels) if found == label]
+    if not true or not own:
+        return 0.0 if true else float("nan")
     best = sorted(own, key=lambda i: -case.scores[i])[: len(true)]
-    overlap = iou(true, [case.boxes[i] for i in best])
+    overlap = box_iou(np.array(true, float), np.array([case.boxes[i] for i in best], float))
     rows, columns = optimize.linear_sum_assignment(overlap, maximize=True)
     return float(overlap[rows, columns].sum() / len(true))
 
@@ -57,38 +53,60 @@ def hits(case: DetectionCase, label: int, threshold: float) -> tuple[list[float]
     A box hits the true box that it overlaps most among those that no better box has hit, if the IoU is at least the
     threshold; any further box on it is a false positive.
     """
-    true = [box for box, own in zip(case.boxes_true, case.labels_true, strict=True) if own == label]
-    own = sorted((i for i, found in enumerate(case.labels) if found == label), key=lambda i: -case.scores[i])
-    overlap = iou([case.boxes[i] for i in own], true)
-    taken: set[int] = set()
-    found = []
-    for row in overlap:
-        free = [j for j in range(len(true)) if j not in taken and row[j] >= threshold]
-        if free:
-            taken.add(max(free, key=lambda j: row[j]))
-        found.append(bool(free))
-    return [case.scores[i] for i in own], found
+    from monai.apps.detection.metrics.matching import matching_batch
+    from monai.data.box_utils import box_iou
+
+    predicted = _of_class(case.boxes, case.labels, label), _of_class(case.scores, case.labels, label)
+    true = _of_class(case.boxes_true, case.labels_true, label)
+    classes = np.zeros(len(predicted[0]), int), np.zeros(len(true), int)
+    matched = matching_batch(
+        box_iou,
+        [threshold],
+        [predicted[0]],
+        [classes[0]],
+        [predicted[1]],
+        [true],
+        [classes[1]],
+        max_detections=max(1, len(predicted[0])),
+    )[0]
+    if 0 not in matched:
+        return [], []
+    return matched[0]["dtScores"].tolist(), (matched[0]["dtMatches"][0] > 0).tolist()
+
+
+def _of_class(values: Sequence[Any], labels: Sequence[int], label: int) -> FloatArray:
+    return np.array([value for value, own in zip(values, labels, strict=True) if own == label], float)
 
 
 def average_precision(
-    scores: FloatArray, hit: npt.NDArray[np.bool_], weights: FloatArray, n_true: FloatArray
+    scores: FloatArray,
+    hit: npt.NDArray[np.bool_],
+    owner: npt.NDArray[np.intp],
+    weights: FloatArray,
+    n_true: FloatArray,
 ) -> FloatArray:
-    """Return the area under the precision-recall curve, made non-increasing, for many weightings.
+    """Return the area under the precision-recall curve, made non-increasing, for many weightings of the cases.
+
+    The curve is computed at the hits alone: between two of them precision only falls.
 
     Args:
         scores: Score of each predicted box, shape (d,).
         hit: Whether it is a hit, shape (d,).
-        weights: Weight of each box's case, shape (b, d).
-        n_true: Weighted number of true boxes, shape (b,).
+        owner: Number of its case, shape (d,).
+        weights: Weight of each case, shape (b, cases).
+        n_true: True boxes of each case, shape (cases,).
 
     Returns:
         Shape (b,); NaN where there is no true box.
     """
     order = np.argsort(-scores, kind="stable")
-    of_hits = np.cumsum(weights[:, order] * hit[order], axis=1)
-    selected = np.cumsum(weights[:, order], axis=1)
+    ranks, owner = np.flatnonzero(hit[order]), owner[order]
+    counts = np.zeros((len(ranks) + 1, weights.shape[1]))  # of the boxes since the hit before, by case
+    np.add.at(counts, (np.searchsorted(ranks, np.arange(len(owner))), owner), 1)
+    of_hits = np.cumsum(weights[:, owner[ranks]], axis=1)
+    selected = weights @ np.cumsum(counts[:-1], axis=0).T
     precision = np.divide(of_hits, selected, out=np.zeros_like(of_hits), where=selected > 0)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    gained = np.diff(of_hits, axis=1, prepend=0.0)
+    gained, total = np.diff(of_hits, axis=1, prepend=0.0), weights @ n_true
     with np.errstate(invalid="ignore"):
-        return np.asarray((gained * envelope).sum(1) / np.where(n_true > 0, n_true, np.nan))
+        return np.asarray((gained * envelope).sum(1) / np.where(total > 0, total, np.nan))

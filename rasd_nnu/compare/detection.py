@@ -22,7 +22,7 @@ from rasd_nnu.compare.arms import (
     warnings_of,
     without,
 )
-from rasd_nnu.compare.boxes import average_precision, hits, mean_iou
+from rasd_nnu.compare.boxes import average_precision, hits, mean_iou, require_monai
 from rasd_nnu.compare.result import Collapsed, Comparison, PairedRow, PairedStatistics
 from rasd_nnu.compare.statistics import Request, ScoreTable, each_label, paired_statistics
 from rasd_nnu.compare.verdict import verdict
@@ -51,7 +51,9 @@ def compare_detections(
 
     Raises:
         CompareError: If a file is malformed, or the arms cannot be paired.
+        SetupError: If MONAI is missing.
     """
+    require_monai()
     request = request or Request()
     classes: list[str] = []
     arms: Arms = read_arms((a, b), names, lambda paths: pool_files(paths, lambda path: _read(path, classes)))
@@ -183,7 +185,7 @@ def _table(run: Mapping[str, DetectionCase], cases: Sequence[str], label: int, t
 
 def _weighted(table: _Table, weights: FloatArray) -> FloatArray:
     scores, hit, owner, n_true = table
-    return average_precision(scores, hit, weights[:, owner], weights @ n_true)
+    return average_precision(scores, hit, owner, weights, n_true)
 
 
 def _collapsed(arm: Arm[DetectionCase]) -> list[Collapsed]:

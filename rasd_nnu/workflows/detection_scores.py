@@ -42,7 +42,8 @@ def _of_class(cases: Sequence[DetectionCase], label: int) -> dict[str, float] | 
     result = {"iou": float(np.nanmean(overlaps))}
     for threshold in THRESHOLDS:
         scores, hit = _pooled(cases, label, threshold)
-        precision = average_precision(scores, hit, np.ones((1, len(scores))), np.array([float(number)]))
+        one = np.ones((1, 1))  # all cases as one
+        precision = average_precision(scores, hit, np.zeros(len(scores), int), one, np.array([float(number)]))
         result[f"ap_{threshold:g}"] = float(precision[0])
     scores, hit = _pooled(cases, label, THRESHOLDS[0])
     # The curve leaves out its lowest score, here one below all of the boxes.

@@ -43,7 +43,7 @@ def _classify(folder: Path, source: Path, out: Path, device: torch.device) -> in
     from rasd_nnu.tasks.classification.model import Model
 
     model = Model.load(folder)
-    files = _files(source, model.dataset_json["file_ending"])
+    files = _files(source, model.plan.dataset_json["file_ending"])
     values = model.predict(files, device)
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
@@ -64,8 +64,8 @@ def _detect(folder: Path, source: Path, out: Path, device: torch.device) -> int:
     from rasd_nnu.tasks.detection.model import Model
 
     model = Model.load(folder)
-    files = _files(source, model.dataset_json["file_ending"])
-    images = FileImages(files, model.plans, model.dataset_json, model.configuration, model.target.dims)
+    files = _files(source, model.plan.dataset_json["file_ending"])
+    images = FileImages(files, model.plan)
     cases = []
     for case in files:
         found = model.find(images[case], device)

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rasd_nnu.errors import DatasetError
-from rasd_nnu.reading import read_json, read_json_object
+from rasd_nnu.tasks import data as common
+from rasd_nnu.tasks.data import TaskData, read_folder
+from rasd_nnu.tasks.images import read_preprocessed
 
 
 @dataclass(frozen=True)
-class Case:
-    """A case.
+class Case(common.Case):
+    """A case with its labels.
 
     Args:
-        name: Its identifier.
-        group: Patient.
-        split: ``train`` or ``test``.
         truth: Class number of each question; -1 where it is not known.
     """
 
-    name: str
-    group: str
-    split: str
     truth: tuple[int, ...]
 
 
@@ -60,58 +54,27 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class ClassificationData:
+class ClassificationData(TaskData[Case]):
     """A prepared data set, without its images.
 
     Args:
-        folder: Raw folder.
-        dataset_json: nnU-Net's description.
         questions: What is asked.
-        cases: All cases.
-        folds: Training and validation cases of each fold.
     """
 
-    folder: Path
-    dataset_json: dict[str, Any]
     questions: Questions
-    cases: tuple[Case, ...]
-    folds: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-
-    def by_name(self, names: Sequence[str]) -> list[Case]:
-        """Return cases in the order of ``names``."""
-        known = {case.name: case for case in self.cases}
-        missing = [name for name in names if name not in known]
-        if missing:
-            raise DatasetError(
-                f"splits_final.json of {self.folder.name} names {missing[0]!r}, which cases.csv has not. "
-                "Prepare the data set again."
-            )
-        return [known[name] for name in names]
-
-    def test_cases(self) -> list[Case]:
-        """Return the held-out cases, if there are any."""
-        return [case for case in self.cases if case.split == "test"]
 
 
 def read_data(folder: Path) -> ClassificationData:
     """Read ``dataset.json``, ``cases.csv`` and ``splits_final.json``.
 
     Raises:
-        DatasetError: If a file is missing, a label is, or a case or patient is on two sides of a split.
+        DatasetError: If a file is missing, a label is, a case is on two sides of a split, or the training cases of a
+            fold have one class only.
     """
-    for name in ("dataset.json", "cases.csv", "splits_final.json"):
-        if not (folder / name).is_file():
-            raise DatasetError(f"{folder} has no {name}, expected a data set of `rasd_nnu tasks prepare`.")
-    dataset_json = read_json_object(folder / "dataset.json", DatasetError)
+    dataset_json, rows, folds = read_folder(folder)
     questions = _questions(dataset_json, folder)
-    with (folder / "cases.csv").open(newline="", encoding="utf-8") as table:
-        cases = tuple(_case(row, questions, folder) for row in csv.DictReader(table))
-    folds = read_json(folder / "splits_final.json", DatasetError)
-    if not isinstance(folds, list) or not all(isinstance(f, dict) and {"train", "val"} <= f.keys() for f in folds):
-        raise DatasetError(f"{folder}/splits_final.json is no list of folds with 'train' and 'val'. Prepare anew.")
-    data = ClassificationData(
-        folder, dataset_json, questions, cases, tuple((tuple(f["train"]), tuple(f["val"])) for f in folds)
-    )
+    cases = tuple(_case(row, questions, folder) for row in rows)
+    data = ClassificationData(folder, dataset_json, cases, folds, questions)
     for number in range(len(data.folds)):
         _check_fold(data, number)
     return data
@@ -149,13 +112,7 @@ def _case(row: dict[str, str], questions: Questions, folder: Path) -> Case:
 
 
 def _check_fold(data: ClassificationData, number: int) -> None:
-    train, valid = (data.by_name(names) for names in data.folds[number])
-    sides = [{case.name for case in side} for side in (train, valid)] + [{case.name for case in data.test_cases()}]
-    for a, b in ((0, 1), (0, 2)):
-        if both := sides[a] & sides[b]:
-            raise DatasetError(
-                f"case {min(both)!r} of {data.folder.name} is on two sides of fold {number}. Split anew."
-            )
+    train, _ = data.fold(number)
     for question, name in enumerate(data.questions.names):
         found = {case.truth[question] for case in train} - {-1}
         if len(found) < 2:
@@ -164,6 +121,11 @@ def _check_fold(data: ClassificationData, number: int) -> None:
                 f"the training cases of fold {number} of {data.folder.name} have one class only for {name!r} ({only}); "
                 "expected two or more. Split anew."
             )
+
+
+def kind_of(cases: Sequence[Case]) -> tuple[int, ...]:
+    """Return the answers of a patient's first case, by which few labelled patients are drawn in turn."""
+    return cases[0].truth
 
 
 class Images:
@@ -178,23 +140,11 @@ class Images:
     """
 
     def __init__(self, dataset: Any, names: Sequence[str], size: tuple[int, ...]) -> None:
-        self._images = {name: fixed_size(_load(dataset, name), size) for name in names}
+        self._images = {name: fixed_size(torch.from_numpy(read_preprocessed(dataset, name)[0]), size) for name in names}
 
     def __getitem__(self, name: str) -> Tensor:
         """Return ``(C, *size)`` float32."""
         return self._images[name]
-
-
-def _load(dataset: Any, name: str) -> Tensor:
-    try:
-        image = np.asarray(dataset.load_case(name)[0][:], dtype=np.float32)
-    except Exception as error:  # blosc, pickle and the file system each have their own
-        raise DatasetError(
-            f"cannot read the preprocessed case {name!r} ({type(error).__name__}: {error}). Preprocess again."
-        ) from None
-    if not np.isfinite(image).all():
-        raise DatasetError(f"the preprocessed case {name!r} has values that are not finite. Check the image.")
-    return torch.from_numpy(image)
 
 
 def fixed_size(image: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,54 +15,33 @@ from torch.nn import functional as F
 from rasd_nnu.errors import CheckpointError, ConfigError
 from rasd_nnu.nnunet.augmentation import without_clock
 from rasd_nnu.tasks.classification.data import Case, Images, Questions
-from rasd_nnu.tasks.resume import resumed_epoch, save_epoch
-
-_CLIP = 12.0
+from rasd_nnu.tasks.loop import Progress, Recipe, seed_of, train_epochs
 
 
 @dataclass(frozen=True)
-class ClassificationRecipe:
-    """How a classifier is trained; the same for all arms.
+class ClassificationRecipe(Recipe):
+    """How a classifier is trained; an epoch draws as many images as there are training cases, at least `least`.
 
     Args:
-        epochs: Length; an epoch draws as many images as there are training cases, at least `least` of them.
         least: Images an epoch has at least, so that few cases do not make it a few steps.
-        batch_size: Images a step.
-        lr: Highest rate of AdamW; falls by a cosine to 0.
-        weight_decay: AdamW's weight decay.
-        warmup: Share of the training in which the rate rises.
         dropout: Before the linear layer.
         balanced: Draw all classes equally often, instead of all cases.
         mirror: Axes of the patch to mirror in augmentation; an orientation that tells the class must not be mirrored.
         series: Every channel is a series of its own, pooled by attention.
-        seed: Of weights, batches and augmentation.
     """
 
-    epochs: int = 20
     least: int = 512
-    batch_size: int = 32
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: float = 0.05
     dropout: float = 0.2
     balanced: bool = True
     mirror: tuple[int, ...] = ()
     series: bool = False
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "least", "batch_size", "lr"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected above 0.")
-        for name in ("warmup", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected 0 up to (but not) 1.")
-
-    def rate(self, progress: float) -> float:
-        """Return the rate when ``progress`` (0 to 1) of the training is done."""
-        if progress < self.warmup:
-            return self.lr * progress / self.warmup
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+        super().__post_init__()
+        if not self.least > 0:
+            raise ConfigError(f"least is {self.least}, expected above 0.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout is {self.dropout}, expected 0 up to (but not) 1.")
 
 
 def augmentation(size: tuple[int, ...], mirror: tuple[int, ...]) -> Any:
@@ -81,13 +59,9 @@ def train(
     questions: Questions,
     recipe: ClassificationRecipe,
     device: torch.device,
-    state: Path,
-    tell: Callable[[int, float], None] = lambda epoch, loss: None,
+    progress: Progress,
 ) -> None:
-    """Train in place, or go on from ``state``.
-
-    Everything that an epoch draws follows from seed and epoch, so that a resumed training on the CPU ends with the very
-    weights of an uninterrupted one.
+    """Train in place, or go on, as `train_epochs`.
 
     Args:
         network: Maps ``(B, C, *S)`` to logits.
@@ -96,42 +70,28 @@ def train(
         questions: What is asked.
         recipe: How.
         device: Where.
-        state: Resume file, written after each epoch.
-        tell: Is told epoch and mean loss.
+        progress: Where to go on from.
     """
     network.to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    identity = asdict(recipe) | {"mirror": list(recipe.mirror), "cases": [case.name for case in cases]}
-    first = resumed_epoch(state, identity, network, optimizer)
-    size = tuple(images[cases[0].name].shape[1:])
-    transforms = augmentation(size, recipe.mirror)
-    steps = max(1, math.ceil(max(len(cases), recipe.least) / recipe.batch_size))
-    for epoch in range(first, recipe.epochs):
-        _seed(recipe.seed, epoch)
+    transforms = augmentation(tuple(images[cases[0].name].shape[1:]), recipe.mirror)
+
+    def begin(epoch: int) -> Callable[[], Tensor]:
+        value = seed_of(recipe, epoch)  # of the generators that nnU-Net's transforms and dropout draw from
+        torch.manual_seed(value)
+        np.random.seed(value)
         draw = np.random.default_rng([recipe.seed, epoch])
         network.train()
-        losses = []
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate((epoch * steps + step + 1) / (recipe.epochs * steps))
+
+        def loss() -> Tensor:
             chosen = _draw(cases, recipe, draw)
             batch = torch.stack([_augmented(images[case.name], transforms) for case in chosen]).to(device)
             truth = torch.tensor([case.truth for case in chosen], device=device)
-            loss = classification_loss(network(batch), truth, questions)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
-            optimizer.step()
-            losses.append(float(loss.detach()))
-        tell(epoch, float(np.mean(losses)))
-        save_epoch(state, identity, network, optimizer, epoch + 1)
+            return classification_loss(network(batch), truth, questions)
 
+        return loss
 
-def _seed(seed: int, epoch: int) -> None:
-    """Seed the global generators, which nnU-Net's transforms and dropout draw from."""
-    value = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    torch.manual_seed(value)
-    np.random.seed(value)
+    steps = math.ceil(max(len(cases), recipe.least) / recipe.batch_size)
+    train_epochs(network, recipe, steps, begin, progress)
 
 
 def _draw(cases: Sequence[Case], recipe: ClassificationRecipe, draw: np.random.Generator) -> list[Case]:

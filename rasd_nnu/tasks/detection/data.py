@@ -2,72 +2,45 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from rasd_nnu.errors import DatasetError
-from rasd_nnu.reading import read_json, read_json_object
+from rasd_nnu.reading import read_json
 from rasd_nnu.records.base import first_fault
 from rasd_nnu.records.detection import Box
+from rasd_nnu.tasks import data as common
+from rasd_nnu.tasks.data import TaskData, first_twice, read_folder
 
 
 @dataclass(frozen=True)
-class Case:
-    """A case.
+class Case(common.Case):
+    """A case with its boxes.
 
     Args:
-        name: Its identifier.
-        group: Patient.
-        split: ``train`` or ``test``.
         size: Width, height and, of a volume, depth of the written image.
         boxes: True boxes in the convention of the records: lower corner, then upper corner, x first.
         labels: Class of each box, from 0.
     """
 
-    name: str
-    group: str
-    split: str
     size: tuple[int, ...]
     boxes: tuple[Box, ...]
     labels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class DetectionData:
+class DetectionData(TaskData[Case]):
     """A prepared data set, without its images.
 
     Args:
-        folder: Raw folder.
-        dataset_json: nnU-Net's description.
         classes: Names of the classes.
-        cases: All cases.
-        folds: Training and validation cases of each fold.
     """
 
-    folder: Path
-    dataset_json: dict[str, Any]
     classes: tuple[str, ...]
-    cases: tuple[Case, ...]
-    folds: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-
-    def by_name(self, names: Sequence[str]) -> list[Case]:
-        """Return cases in the order of ``names``."""
-        known = {case.name: case for case in self.cases}
-        if missing := [name for name in names if name not in known]:
-            raise DatasetError(
-                f"splits_final.json of {self.folder.name} names {missing[0]!r}, which cases.csv has not. "
-                "Prepare the data set again."
-            )
-        return [known[name] for name in names]
-
-    def test_cases(self) -> list[Case]:
-        """Return the held-out cases, if there are any."""
-        return [case for case in self.cases if case.split == "test"]
 
 
 class _Category(BaseModel):
@@ -99,6 +72,18 @@ class _BoxesFile(BaseModel):
     images: list[_Image] = Field(min_length=1)
     annotations: list[_Annotation]
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for what, keys in (
+            ("categories have id", [category.id for category in self.categories]),
+            ("categories have name", [category.name for category in self.categories]),
+            ("images have id", [image.id for image in self.images]),
+            ("images have case", [image.case for image in self.images]),
+        ):
+            if (twice := first_twice(keys)) is not None:
+                raise ValueError(f"two {what} {twice!r}")
+        return self
+
 
 def read_data(folder: Path) -> DetectionData:
     """Read ``dataset.json``, ``cases.csv``, ``splits_final.json`` and ``boxes.json``.
@@ -107,28 +92,15 @@ def read_data(folder: Path) -> DetectionData:
         DatasetError: If a file or an image is missing, a box is outside of its image or empty, a category is unknown,
             or a case is on two sides of a split.
     """
-    for name in ("dataset.json", "cases.csv", "splits_final.json", "boxes.json"):
-        if not (folder / name).is_file():
-            raise DatasetError(f"{folder} has no {name}, expected a data set of `rasd_nnu tasks prepare`.")
-    dataset_json = read_json_object(folder / "dataset.json", DatasetError)
+    dataset_json, rows, folds = read_folder(folder, ["boxes.json"])
     try:
         content = _BoxesFile.model_validate(read_json(folder / "boxes.json", DatasetError))
     except ValidationError as error:
         raise DatasetError(f"{folder}/boxes.json is not in COCO's form: {first_fault(error)}. Prepare anew.") from None
-    with (folder / "cases.csv").open(newline="", encoding="utf-8") as table:
-        rows = list(csv.DictReader(table))
-    folds = read_json(folder / "splits_final.json", DatasetError)
-    if not isinstance(folds, list) or not all(isinstance(f, dict) and {"train", "val"} <= f.keys() for f in folds):
-        raise DatasetError(f"{folder}/splits_final.json is no list of folds with 'train' and 'val'. Prepare anew.")
-    data = DetectionData(
-        folder,
-        dataset_json,
-        tuple(category.name for category in content.categories),
-        _cases(content, rows, folder),
-        tuple((tuple(f["train"]), tuple(f["val"])) for f in folds),
-    )
+    classes = tuple(category.name for category in content.categories)
+    data = DetectionData(folder, dataset_json, _cases(content, rows, folder), folds, classes)
     for number in range(len(data.folds)):
-        _check_fold(data, number)
+        with_boxes(data.fold(number)[0], f"training case of fold {number}", folder.name)
     return data
 
 
@@ -189,13 +161,16 @@ def _box(edges: list[float], image: _Image, folder: Path) -> Box:
     return (*low, *(b + s for b, s in zip(low, extent, strict=True)))  # type: ignore[return-value]
 
 
-def _check_fold(data: DetectionData, number: int) -> None:
-    train, valid = (data.by_name(names) for names in data.folds[number])
-    sides = [{case.name for case in side} for side in (train, valid)] + [{case.name for case in data.test_cases()}]
-    for a, b in ((0, 1), (0, 2)):
-        if both := sides[a] & sides[b]:
-            raise DatasetError(
-                f"case {min(both)!r} of {data.folder.name} is on two sides of fold {number}. Split anew."
-            )
-    if not any(case.boxes for case in train):
-        raise DatasetError(f"no training case of fold {number} of {data.folder.name} has a box. Split anew.")
+def with_boxes(cases: Sequence[Case], what: str, dataset: str) -> None:
+    """Check that there is a box to learn from.
+
+    Raises:
+        DatasetError: If there is none.
+    """
+    if not any(case.boxes for case in cases):
+        raise DatasetError(f"no {what} of {dataset} has a box. Split anew, or ask for more.")
+
+
+def kind_of(cases: Sequence[Case]) -> tuple[int, ...]:
+    """Return the classes of a patient's boxes, by which few labelled patients are drawn in turn."""
+    return tuple(sorted({label for case in cases for label in case.labels}))

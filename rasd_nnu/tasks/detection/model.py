@@ -1,24 +1,20 @@
-"""A trained detector in one file, with all that predicting takes."""
+"""A trained detector."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
 
-from rasd_nnu.checkpoints.file import atomic_save, host_weights, safe_load
 from rasd_nnu.errors import CheckpointError
-from rasd_nnu.nnunet.plans import NetworkTarget, target_from_plans
-from rasd_nnu.nnunet.results import MODEL
 from rasd_nnu.records.detection import Box
 from rasd_nnu.tasks.detection.images import Picture
 from rasd_nnu.tasks.detection.network import Anchors, build_detector
+from rasd_nnu.tasks.stored import Plan, load_model, load_weights, save_model
 
-_VERSION = 1
+KIND = ("rasd_detector", 1)
 
 
 @dataclass(frozen=True)
@@ -44,35 +40,23 @@ class Model:
         detector: The detector.
         classes: Names of its classes.
         anchors: Of its pyramid.
-        plans, dataset_json, configuration: nnU-Net's, for the preprocessing.
+        plan: For the preprocessing.
     """
 
     detector: RetinaNetDetector
     classes: tuple[str, ...]
     anchors: Anchors
-    plans: Mapping[str, Any]
-    dataset_json: Mapping[str, Any]
-    configuration: str
-
-    @property
-    def target(self) -> NetworkTarget:
-        """The planned network."""
-        return target_from_plans(dict(self.plans), dict(self.dataset_json), self.configuration)
+    plan: Plan
 
     def save(self, folder: Path) -> None:
         """Write ``model.pth`` into ``folder``."""
         network = self.detector.network
-        content = {
-            "rasd_detector": _VERSION,
-            "network_weights": host_weights(network),
+        own = {
             "classes": list(self.classes),
             "anchors": {"scales": list(self.anchors.scales), "shape": list(self.anchors.shape)},
             "low_precision": network.low_precision,
-            "plans": {key: value for key, value in self.plans.items() if key != "pretrain_info"},
-            "dataset_json": dict(self.dataset_json),
-            "configuration": self.configuration,
         }
-        atomic_save(content, folder / MODEL)
+        save_model(folder, KIND, network, self.plan, own)
 
     @classmethod
     def load(cls, folder: Path) -> Model:
@@ -81,22 +65,13 @@ class Model:
         Raises:
             CheckpointError: If it is missing, damaged, or no detector.
         """
-        path = folder / MODEL
-        content = safe_load(path)
-        if content.get("rasd_detector") != _VERSION:
-            raise CheckpointError(f"{path} is no detector of `rasd_nnu finetune`. Give the folder of one.")
-        classes, plans, dataset_json = tuple(content["classes"]), content["plans"], content["dataset_json"]
-        target = target_from_plans(plans, dataset_json, content["configuration"])
-        anchors = Anchors(tuple(content["anchors"]["scales"]), tuple(content["anchors"]["shape"]))
-        detector, _ = build_detector(
-            target,
-            len(classes),
-            anchors,
-            seed=0,
-            low_precision=content["low_precision"],
-        )
-        detector.network.load_state_dict(content["network_weights"])
-        return cls(detector, classes, anchors, plans, dataset_json, content["configuration"])
+        content, plan = load_model(folder, KIND, "detector", ["classes", "anchors", "low_precision"])
+        classes, anchors = tuple(content["classes"]), content["anchors"]
+        anchors = Anchors(tuple(anchors["scales"]), tuple(anchors["shape"]))
+        low_precision = content["low_precision"]
+        detector, _ = build_detector(plan.target, len(classes), anchors, seed=0, low_precision=low_precision)
+        load_weights(detector.network, content, folder)
+        return cls(detector, classes, anchors, plan)
 
     @torch.no_grad()
     def find(self, picture: Picture, device: torch.device) -> Found:

@@ -167,7 +167,6 @@ def check_kinds(config: StudyConfig, tasks: Sequence[ResolvedTask]) -> None:
         asked = {
             "validation_cases": config.validation_cases is not None,
             "mix": any(arm.mix is not None for arm in config.arms.values()),
-            "number of labelled cases": task.kind == "detection" and config.labelled != ("all",),
         }
         for what, is_asked in asked.items():
             if is_asked:

@@ -14,7 +14,7 @@ import torch
 from rasd_nnu.cli.main import main
 from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.records.classification import read_predictions
-from rasd_nnu.tasks import resume
+from rasd_nnu.tasks import loop
 from rasd_nnu.tasks.classification import train as train_module
 from rasd_nnu.tasks.classification.data import Questions, fixed_size
 from rasd_nnu.tasks.classification.model import Model
@@ -106,15 +106,15 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
 ) -> None:
     assert _run(data, "--arm", "scratch") == 0
     whole = Model.load(_folder(data, "_scratch")).network.state_dict()
-    save = resume.atomic_save
+    save = loop.atomic_save
 
     def save_and_stop(content: Any, path: Path) -> None:
         save(content, path)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(resume, "atomic_save", save_and_stop)
+    monkeypatch.setattr(loop, "atomic_save", save_and_stop)
     assert _run(data, "--arm", "scratch", "--overwrite") == 130
-    monkeypatch.setattr(resume, "atomic_save", save)
+    monkeypatch.setattr(loop, "atomic_save", save)
     assert _run(data, "--arm", "scratch") == 0
     resumed = Model.load(_folder(data, "_scratch")).network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())

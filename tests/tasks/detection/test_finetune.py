@@ -14,7 +14,7 @@ import torch
 
 from rasd_nnu.cli.main import main
 from rasd_nnu.records import read_detections
-from rasd_nnu.tasks import resume
+from rasd_nnu.tasks import loop
 from rasd_nnu.tasks.detection import train as train_module
 from rasd_nnu.tasks.detection.data import read_data
 from rasd_nnu.tasks.detection.model import Model
@@ -109,15 +109,15 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
 ) -> None:
     assert _run(data, "--arm", "scratch") == 0
     whole = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
-    save = resume.atomic_save
+    save = loop.atomic_save
 
     def save_and_stop(content: Any, path: Path) -> None:
         save(content, path)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(resume, "atomic_save", save_and_stop)
+    monkeypatch.setattr(loop, "atomic_save", save_and_stop)
     assert _run(data, "--arm", "scratch", "--overwrite") == 130
-    monkeypatch.setattr(resume, "atomic_save", save)
+    monkeypatch.setattr(loop, "atomic_save", save)
     assert _run(data, "--arm", "scratch") == 0
     resumed = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
@@ -125,7 +125,8 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
 
 def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     _fails(data, "there is no fold 3, expected 0 to 0", capsys, "-f", "3")
-    _fails(data, "--labelled is for classification", capsys, "--labelled", "5")
+    _fails(data, "5 labelled cases are asked for, but the fold has 2", capsys, "--labelled", "5")
+    _fails(data, "--series is for classification", capsys, "--series")
     _write_boxes(data, bbox=[20, 2, 2, 6, 6, 6])
     _fails(data, "inside of an image of 24 x 24 x 24", capsys)
     _write_boxes(data, bbox=[2, 2, 2, 6, 0, 6])
@@ -143,6 +144,15 @@ def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[
     _fails(data, "'case_0' of Dataset901_Tiny is on two sides of fold 0", capsys)
     (data.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES[2:3], "val": NAMES[:1]}]))
     _fails(data, "no training case of fold 0", capsys)
+    (data.raw / "splits_final.json").write_text(json.dumps([{"train": TRAIN, "val": VALID}]))
+    table = data.raw / "cases.csv"
+    table.write_text(table.read_text().replace("case_3,case_3,train", "case_3,case_3,test"))
+    _fails(data, "'case_3' of Dataset901_Tiny is on two sides of fold 0", capsys)
+    content = json.loads((data.raw / "boxes.json").read_text())
+    content["images"][1]["case"] = "case_0"
+    (data.raw / "boxes.json").write_text(json.dumps(content))
+    _fails(data, "two images have case 'case_0'", capsys)
+    _write_boxes(data)
     (data.raw / "imagesTr" / "case_1_0000.nii.gz").unlink()
     _fails(data, "case 'case_1' of Dataset901_Tiny has no image 'imagesTr/case_1_0000.nii.gz'", capsys)
 
@@ -157,8 +167,9 @@ def test_an_image_that_goes_bad_within_an_epoch_is_named(
         return loss(*args)
 
     monkeypatch.setattr(train_module, "detection_loss", loss_and_damage)
-    _fails(data, "cannot read the preprocessed case 'case_2'", capsys, "--epochs", "4")
-    assert not (_folder(data, "_scratch") / "model.pth").exists()
+    _fails(data, "cannot read the preprocessed case 'case_2'", capsys, "--epochs", "4", "--labelled", "2")
+    folder = data.results / "RaSDDetector_scratch_n2_4epochs_seed0__nnUNetPlans__3d_fullres" / "fold_0"
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["transfer_report.json"]
 
 
 def test_weights_that_learned_from_a_held_out_case_are_refused(

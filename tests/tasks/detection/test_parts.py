@@ -26,6 +26,8 @@ from rasd_nnu.tasks.detection.model import Model
 from rasd_nnu.tasks.detection.network import Anchors, DecoderPyramid, build_detector, levels_of
 from rasd_nnu.tasks.detection.stand_in import filled_boxes
 from rasd_nnu.tasks.detection.train import DetectionRecipe, train
+from rasd_nnu.tasks.loop import Progress
+from rasd_nnu.tasks.stored import Plan
 from rasd_nnu.transfer import StartOptions, start
 from rasd_nnu.workflows.detection_scores import detection_scores
 from tests.helpers import architecture
@@ -165,8 +167,10 @@ def test_it_learns_to_find_bars_in_the_original_image(tmp_path: Path, monkeypatc
     anchors = Anchors.fitted(np.array([[8.0, 18.0], [18.0, 8.0]] * 6), levels_of(target))
     detector, _ = build_detector(target, 2, anchors, seed=0)
     recipe = DetectionRecipe(epochs=2, lr=3e-3, mirror=())
-    train(detector, target, cases[:10], _Bars(), recipe, torch.device("cpu"), tmp_path / "state.pth")
-    model = Model(detector, ("wide", "high"), anchors, {}, {}, "2d")
+    train(
+        detector, target, cases[:10], _Bars(), recipe, torch.device("cpu"), Progress(tmp_path / "state.pth", names[:10])
+    )
+    model = Model(detector, ("wide", "high"), anchors, Plan({}, {}, "2d"))
     records = []
     for case in cases:
         found = model.find(_Bars()[case.name], torch.device("cpu"))

@@ -112,7 +112,7 @@ def test_commands_are_ordinary_ones(folder: Path) -> None:
     ("task", "labelled", "folder_name", "record"),
     [
         ("pneumoniamnist", "[10]", "RaSDClassifier_n10_3epochs_seed0", "predictions.csv"),
-        ("bccd", "[all]", "RaSDDetector_3epochs_seed0", "detections.json"),
+        ("bccd", "[4]", "RaSDDetector_n4_3epochs_seed0", "detections.json"),
     ],
 )
 def test_classification_and_detection_take_the_prepared_folds(
@@ -131,7 +131,7 @@ def test_classification_and_detection_take_the_prepared_folds(
     [
         ("pneumoniamnist", "seeds:", "validation_cases: 3\nseeds:", "is classification, whose training has no valid"),
         ("pneumoniamnist", "{start: scratch}", "{start: scratch, mix: curve}", "whose training has no mix"),
-        ("bccd", "seeds:", "seeds:", "is detection, whose training has no number of labelled cases"),
+        ("bccd", "seeds:", "validation_cases: 3\nseeds:", "is detection, whose training has no validation_cases"),
     ],
 )
 def test_what_other_tasks_cannot_do_is_refused(folder: Path, task: str, old: str, new: str, said: str) -> None:
