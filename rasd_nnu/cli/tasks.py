@@ -133,7 +133,7 @@ def prepare_task(
         workers=workers or core_count(),
         leave_out=leave_out,
     )
-    state = f"{prepared.converted} converted now" if prepared.converted else "nothing to do, it is up to date"
+    state = f"{prepared.converted} converted now" if prepared.converted else "no case to convert, all are up to date"
     typer.echo(f"{spec.dataset_name}: {len(prepared.cases)} cases in {prepared.path} ({state})")
     for warning in prepared.warnings:
         typer.echo(f"warning: {warning}")

@@ -66,7 +66,7 @@ def test_prepare(
     assert lines[1].startswith("warning: the source lists 10 cases")
     assert lines[-1] == "next: nnUNetv2_plan_and_preprocess -d 4 --verify_dataset_integrity"
     assert run(*arguments) == 0
-    assert "(nothing to do, it is up to date)" in capsys.readouterr().out
+    assert "(no case to convert, all are up to date)" in capsys.readouterr().out
     assert run(*arguments, "--overwrite") == 0
     assert "(10 converted now)" in capsys.readouterr().out
 

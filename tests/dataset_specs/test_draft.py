@@ -8,6 +8,7 @@ import pytest
 from rasd_nnu.cli.main import main
 from rasd_nnu.dataset_specs.check import check
 from rasd_nnu.dataset_specs.draft import draft_spec
+from rasd_nnu.dataset_specs.formats.nifti import read
 from rasd_nnu.dataset_specs.parse import parse_spec
 from rasd_nnu.dataset_specs.prepare import prepare
 from rasd_nnu.errors import DatasetError
@@ -33,6 +34,45 @@ def test_draft_of_volumes_leads_to_a_data_set(tmp_path: Path) -> None:
     assert not check(spec, tmp_path / "mine", voxels=True).problems
     prepared = prepare(spec, tmp_path / "mine", tmp_path / "raw")
     assert len(prepared.cases) == 12 and not prepared.warnings
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "case"),
+    [
+        ("image.nii.gz", "label.nii.gz", "{patient}"),
+        ("{p}.nii.gz", "{p}_seg.nii.gz", "{patient}"),
+        ("scan/{p}_t{v}.nii.gz", "truth/{p}_t{v}_gt.nii.gz", "{patient}_t{case}"),
+        ("visit{v}_ct.nii.gz", "visit{v}_mask.nii.gz", "{patient}_visit{case}"),
+    ],
+)
+def test_one_folder_a_patient(tmp_path: Path, image: str, label: str, case: str) -> None:
+    visits = (1, 2) if "{v}" in image else (1,)
+    for patient in (f"patient{number:03d}" for number in range(1, 7)):
+        for visit in visits:
+            folder = tmp_path / "mine" / "all" / patient
+            write_nifti(folder / image.format(p=patient, v=visit), random_volume(visit))
+            write_nifti(folder / label.format(p=patient, v=visit), random_labels(visit, (0, 1)))
+    spec = parse_spec(draft_spec("Mine", tmp_path / "mine"), "draft")
+    assert (spec.group.by, spec.layout.cases) == ("{patient}", 6 * len(visits))
+    prepared = prepare(spec, tmp_path / "mine", tmp_path / "raw")
+    assert prepared.cases[-1] == case.format(patient="patient006", case=visits[-1])
+    assert len(prepared.cases) == 6 * len(visits) and not prepared.warnings
+
+
+def test_images_that_are_channels(tmp_path: Path) -> None:
+    """Several images and one label map in each patient's folder."""
+    for patient in range(1, 7):
+        folder = tmp_path / "mine" / f"p{patient}"
+        for at, name in enumerate(("flair", "t1")):
+            write_nifti(folder / f"p{patient}_{name}.nii.gz", random_volume(at))
+        write_nifti(folder / f"p{patient}_seg.nii.gz", random_labels(patient, (0, 1)))
+    spec = parse_spec(draft_spec("Mine", tmp_path / "mine"), "draft")
+    assert spec.channels == ("flair", "t1")
+    prepared = prepare(spec, tmp_path / "mine", tmp_path / "raw")
+    assert prepared.cases == tuple(f"p{patient}" for patient in range(1, 7)) and not prepared.warnings
+    for at in range(2):
+        written = read(prepared.path / "imagesTr" / f"p3_{at:04d}.nii.gz")
+        np.testing.assert_array_equal(written.array[0], random_volume(at))
 
 
 def test_draft_of_pictures(tmp_path: Path) -> None:
