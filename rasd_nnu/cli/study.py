@@ -67,10 +67,11 @@ def run(
     from rasd_nnu.dataset_specs.locations import core_count
     from rasd_nnu.workflows.study.estimate import describe
     from rasd_nnu.workflows.study.launch import visible_gpus
-    from rasd_nnu.workflows.study.run import plan_study, require_engine, run_study, to_do
+    from rasd_nnu.workflows.study.run import check_study, plan_study, require_engine, run_study, to_do
 
     require_engine()
     planned = plan_study(folder)
+    check_study(planned)
     for line in describe(planned, to_do(planned)):
         typer.echo(line)
     code = run_study(

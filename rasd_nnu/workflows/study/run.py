@@ -145,7 +145,7 @@ def run_study(
     """Run what is missing or changed; return Snakemake's exit code.
 
     Args:
-        planned: The study.
+        planned: The study, looked at with `check_study`.
         cores: Cores of this machine.
         gpus: GPUs of this machine: so many jobs at a time need one.
         dry_run: Say what would be run.
@@ -155,11 +155,10 @@ def run_study(
 
     Raises:
         LockError: If the study is being run already.
-        UserError: As `check_study`.
+        SetupError: If Snakemake is missing or too old.
     """
     require_nnunet()
     require_engine()
-    check_study(planned)
     with exclusive(planned.folder):
         reasons = to_do(planned)
         tell_plan(planned, reasons, tell)

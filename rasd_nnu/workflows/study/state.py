@@ -101,12 +101,16 @@ def is_running(folder: Path, job: str) -> bool:
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log that says something; of a progress bar what it showed last."""
+    """Return the last line of a log that says something since the last start; of a progress bar what it showed last."""
     if not log.is_file():
         return ""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         text = file.read().decode("utf-8", errors="replace")
     lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
-    told = [line for line in lines if line and not line.startswith("== ")]
-    return told[-1] if told else ""
+    for line in reversed(lines):
+        if line.startswith("== ") and not line.startswith("== exit "):
+            break  # where the last attempt begins
+        if line and not line.startswith("== "):
+            return line
+    return ""

@@ -85,7 +85,7 @@ class StudyStatus:
         running = max(1, self.counts["running"])
         if self.seconds_left is None:
             yield "time left: not known before a training is done"
-        elif self.seconds_left > 0:
+        elif self.counts["done"] < len(self.jobs):
             at_once = "one job at a time" if running == 1 else f"{running} jobs at a time"
             yield f"time left: about {_time(self.seconds_left / running)} with {at_once}"
 

@@ -75,7 +75,7 @@ def _resolved(task: StudyTask, folder: Path) -> ResolvedTask:
         return ResolvedTask(task, existing.name, task_of(existing), task.configurations, None, existing)
     configurations = task.configurations or (("2d",) if spec.dims == 2 else ("3d_fullres",))
     if task.source is not None:
-        source = expanded(task.source).resolve()
+        source = (folder / expanded(task.source)).resolve()
         if not source.is_dir():
             raise ConfigError(f"tasks: the source of {task.task}, {source}, is no folder. Give the unpacked release.")
         return ResolvedTask(task, spec.dataset_name, spec.task, configurations, spec, source=source)
