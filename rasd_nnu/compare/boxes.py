@@ -54,13 +54,14 @@ def hits(case: DetectionCase, label: int, threshold: float) -> tuple[list[float]
     threshold; any further box on it is a false positive.
     """
     from monai.apps.detection.metrics.matching import matching_batch
-    from monai.data.box_utils import box_iou
+    from monai.data import box_utils
 
+    overlap: Any = box_utils.box_iou
     predicted = _of_class(case.boxes, case.labels, label), _of_class(case.scores, case.labels, label)
     true = _of_class(case.boxes_true, case.labels_true, label)
     classes = np.zeros(len(predicted[0]), int), np.zeros(len(true), int)
     matched = matching_batch(
-        box_iou,
+        overlap,
         [threshold],
         [predicted[0]],
         [classes[0]],

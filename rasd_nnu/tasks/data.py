@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -32,7 +32,7 @@ class Case:
 
 
 C = TypeVar("C", bound=Case)
-N = TypeVar("N", str, int)
+N = TypeVar("N", bound=Hashable)
 
 
 class Fold(BaseModel):

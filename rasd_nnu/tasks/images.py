@@ -46,6 +46,7 @@ class Preprocessor:
         self._plans = PlansManager(dict(plan.plans))
         self._configuration = self._plans.get_configuration(plan.configuration)
         self._preprocessor = self._configuration.preprocessor_class(verbose=False)
+        self._reader = self._plans.image_reader_writer_class()
 
     def __call__(self, name: str) -> tuple[np.ndarray, Mapping[str, Any]]:
         """Return the image ``(C, *S)`` float32 and the properties of a case.
@@ -55,13 +56,22 @@ class Preprocessor:
         """
         files = list(self._files[name])
         try:
-            image, _, properties = self._preprocessor.run_case(
-                files, None, self._plans, self._configuration, self._dataset_json
-            )
+            image, properties = self._reader.read_images(files)
         except Exception as error:  # every image library has its own
             raise DatasetError(f"cannot read {files[0]} ({type(error).__name__}: {error}). Check the file.") from None
-        if len(image) != (channels := len(self._dataset_json["channel_names"])):
-            raise DatasetError(f"{files[0]} and its fellows have {len(image)} channel(s), expected {channels}.")
+        if len(image) != len(names := self._dataset_json["channel_names"].values()):
+            raise DatasetError(
+                f"case {name!r} has {len(image)} channel(s) in {len(files)} file(s) such as {files[0]}, expected "
+                f"{len(names)}: {', '.join(names)}. Give images of the kind that the model was trained on."
+            )
+        try:
+            image, _, properties = self._preprocessor.run_case_npy(
+                image, None, properties, self._plans, self._configuration, self._dataset_json
+            )
+        except Exception as error:  # of a degenerate image: empty, of no spacing
+            raise DatasetError(
+                f"cannot preprocess {files[0]} ({type(error).__name__}: {error}). Check the image."
+            ) from None
         return _finite(np.asarray(image, np.float32), name), properties
 
 

@@ -121,4 +121,4 @@ def _fit_channels(
         return map_channels(value, channels), [f"input channels taken from {text}"]
     if value.shape[1] == count:
         return value, []
-    return spread_channels(value, count), [f"input channels {value.shape[1]} -> {count}"]
+    return spread_channels(value, count), [f"input channels {value.shape[1]} -> {count}: their sum, 1/{count} for each"]

@@ -107,7 +107,7 @@ def test_primus_of_another_patch_gets_interpolated_positions(tmp_path: Path) -> 
     assert report.share_of_parameters() == 1.0
     assert {e.name: e.reason for e in report.entries if e.action == "adapted"} == {
         "eva.pos_embed": "positions interpolated, grid 4x2x2 -> 2x2x6",
-        "down_projection.proj.weight": "input channels 1 -> 2",
+        "down_projection.proj.weight": "input channels 1 -> 2: their sum, 1/2 for each",
     }
     assert {e.part for e in report.entries if e.name.startswith("up_projection")} == {"head"}
     name = "eva.blocks.1.mlp.fc2.weight"
@@ -132,7 +132,7 @@ def test_swin_with_another_window_gets_interpolated_offsets() -> None:
     target = standard_target(2, "swin-unetr", patch_size=(64, 64))
     report = transfer_weights(theirs.state_dict(), ours, names=name_map(target, target))
     reasons = {e.reason for e in report.entries if e.action == "adapted"}
-    assert reasons == {"window offsets interpolated, 169 -> 225", "input channels 1 -> 3"}
+    assert reasons == {"window offsets interpolated, 169 -> 225", "input channels 1 -> 3: their sum, 1/3 for each"}
     adapted = {e.name for e in report.entries if "input" in e.reason}
     assert adapted == {
         "swinViT.patch_embed.proj.weight",

@@ -44,7 +44,7 @@ def test_equal_channels_give_the_features_of_one(before: int, channels: int) -> 
     new = F.conv2d(image.expand(-1, channels, -1, -1), fitted.value)
     torch.testing.assert_close(new, old)
     if before != channels:
-        assert fitted.rules == (f"input channels {before} -> {channels}",)
+        assert fitted.rules == (f"input channels {before} -> {channels}: their sum, 1/{channels} for each",)
 
 
 def test_mapped_channels_keep_their_kernels_and_new_ones_start_at_zero() -> None:

@@ -57,7 +57,7 @@ def test_2252_other_number_of_channels(tmp_path: Path) -> None:
     report = _start(tmp_path, _target(channels=4), _target(channels=7))
     assert report.share_of_parameters() == 1.0
     adapted = [(e.name, e.reason) for e in report.entries if e.action == "adapted"]
-    assert adapted == [("encoder.stages.0.0.convs.0.conv.weight", "input channels 4 -> 7")]
+    assert adapted == [("encoder.stages.0.0.convs.0.conv.weight", "input channels 4 -> 7: their sum, 1/7 for each")]
 
 
 def test_batch_norm_into_instance_norm_keeps_scale_and_shift(tmp_path: Path) -> None:

@@ -111,7 +111,10 @@ def _cases(content: _BoxesFile, rows: Sequence[dict[str, str]], folder: Path) ->
     found: dict[int, list[tuple[Box, int]]] = {number: [] for number in known}
     for entry in content.annotations:
         if entry.image_id not in known:
-            raise DatasetError(f"boxes.json of {folder.name} has a box of image {entry.image_id}, which it lacks.")
+            raise DatasetError(
+                f"boxes.json of {folder.name} has a box of image {entry.image_id}, which it lacks. Add the image, or "
+                "remove the box."
+            )
         if entry.category_id not in classes:
             raise DatasetError(
                 f"boxes.json of {folder.name} has a box of category {entry.category_id} in case "

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
+from monai.data.box_utils import clip_boxes_to_image
+from monai.transforms.croppad.array import SpatialPad
+from torch import Tensor
 
 from rasd_nnu.errors import CheckpointError
 from rasd_nnu.records.detection import Box
@@ -15,6 +18,7 @@ from rasd_nnu.tasks.detection.network import Anchors, build_detector
 from rasd_nnu.tasks.stored import Plan, load_model, load_weights, save_model
 
 KIND = ("rasd_detector", 1)
+NOT_FINITE = "the network's outputs are not finite. Train again with a lower rate."
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Model:
     def find(self, picture: Picture, device: torch.device) -> Found:
         """Return the boxes in an image of any size, by a sliding window of the plan's patch.
 
+        A smaller image is padded with zeros at the upper ends, as in training.
+
         Args:
             picture: The preprocessed image.
             device: Where to compute.
@@ -85,10 +91,17 @@ class Model:
             CheckpointError: If a score is not finite.
         """
         detector = self.detector.to(device).eval()
-        (found,) = detector([picture.image.to(device)], use_inferer=True)
-        boxes, scores, labels = (found[key].cpu() for key in ("boxes", "labels_scores", "labels"))
+        padded = SpatialPad(detector.inferer.roi_size, method="end")(picture.image)
+        try:
+            (found,) = detector([torch.as_tensor(padded).as_subclass(Tensor).to(device)], use_inferer=True)
+        except ValueError as error:  # MONAI looks at its maps and boxes
+            if "NaN" not in str(error):
+                raise
+            raise CheckpointError(NOT_FINITE) from None
+        boxes, keep = clip_boxes_to_image(found["boxes"].cpu(), picture.image.shape[1:])
+        scores, labels = (found[key].cpu()[keep] for key in ("labels_scores", "labels"))
         if not (torch.isfinite(boxes).all() and torch.isfinite(scores).all()):
-            raise CheckpointError("the network's boxes or scores are not finite. Train again with a lower rate.")
+            raise CheckpointError(NOT_FINITE)
         order = scores.argsort(descending=True, stable=True)
         return Found(
             tuple(picture.geometry.to_original(boxes[order])),

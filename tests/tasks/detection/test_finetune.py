@@ -102,6 +102,22 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     with pytest.raises(SystemExit, match="^0$"):
         main(["compare", str(data.id), "-c", "3d_fullres", "--trainer", "RaSDDetector_2epochs_seed0", "-f", "0"])
     _fails(data, "holds a finished training", capsys)
+    model = torch.load(_folder(data) / "model.pth", weights_only=True)
+    first = next(iter(model["network_weights"]))
+    weights = {key: value for key, value in model["network_weights"].items() if key != first}
+    damaged = [
+        (model | {"network_weights": weights}, "does not fit the network of its plans: "),
+        ({key: value for key, value in model.items() if key != "anchors"}, "has no 'anchors'"),
+        (model | {"dataset_json": model["dataset_json"] | {"channel_names": {"0": "R", "1": "G"}}}, "does not fit"),
+        ({"network_weights": {}}, "is no classifier"),
+    ]
+    for content, said in damaged:
+        torch.save(content, tmp_path / "model.pth")
+        with pytest.raises(SystemExit, match="^2$"):
+            main(["predict", str(tmp_path), str(data.raw / "imagesTr"), str(tmp_path / "no.json"), "--device", "cpu"])
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert not (tmp_path / "no.json").exists()
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rasd_nnu.checkpoints.file import atomic_save, checkpoint_content
 from rasd_nnu.checkpoints.read import open_source
-from rasd_nnu.errors import PlansError
+from rasd_nnu.errors import CheckpointError, PlansError
 from rasd_nnu.networks.build import build_network
 from rasd_nnu.nnunet.plans import NetworkTarget
 from rasd_nnu.records import DetectionCase
@@ -87,7 +87,8 @@ def test_a_network_for_rgb_starts_from_one_channel_and_the_report_says_how(tmp_p
     detector, planned = build_detector(colour, 2, Anchors((8.0,), (1.0, 1.0)), seed=0)
     report = start(open_source(tmp_path / "gray.pth"), colour, planned, StartOptions(transfer="encoder"))
     stem = next(e for e in report.entries if e.action == "adapted")
-    assert stem.shape[1] == 3 and "channel" in stem.reason
+    assert stem.shape[1] == 3
+    assert stem.reason == "input channels 1 -> 3: their sum, 1/3 for each"
     weights = detector.network.feature_extractor.encoder.state_dict()["stages.0.0.convs.0.conv.weight"]
     original = network.state_dict()["encoder.stages.0.0.convs.0.conv.weight"]
     assert torch.allclose(weights.sum(1, keepdim=True), original, atol=1e-6)
@@ -171,6 +172,9 @@ def test_it_learns_to_find_bars_in_the_original_image(tmp_path: Path, monkeypatc
         detector, target, cases[:10], _Bars(), recipe, torch.device("cpu"), Progress(tmp_path / "state.pth", names[:10])
     )
     model = Model(detector, ("wide", "high"), anchors, Plan({}, {}, "2d"))
+    small = Picture(torch.zeros(1, 9, 40), Geometry((0, 1, 2), (0.0, 0.0, 0.0), (1.0, 0.5, 0.5), 2))
+    found = model.find(small, torch.device("cpu"))  # smaller than the patch
+    assert all(0 <= y1 < y2 <= 18 and 0 <= x1 < x2 <= 80 for x1, y1, x2, y2 in found.boxes)  # type: ignore[misc]
     records = []
     for case in cases:
         found = model.find(_Bars()[case.name], torch.device("cpu"))
@@ -186,3 +190,7 @@ def test_it_learns_to_find_bars_in_the_original_image(tmp_path: Path, monkeypatc
             )
         )
     assert detection_scores(records, model.classes)["iou"] > 0.5
+    with torch.no_grad():
+        next(detector.network.parameters()).fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="outputs are not finite"):
+        model.find(_Bars()["0"], torch.device("cpu"))
