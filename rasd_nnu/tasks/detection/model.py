@@ -91,6 +91,7 @@ class Model:
             CheckpointError: If a score is not finite.
         """
         detector = self.detector.to(device).eval()
+        assert detector.inferer is not None  # `build_detector` sets it
         padded = SpatialPad(detector.inferer.roi_size, method="end")(picture.image)
         try:
             (found,) = detector([torch.as_tensor(padded).as_subclass(Tensor).to(device)], use_inferer=True)
@@ -98,7 +99,8 @@ class Model:
             if "NaN" not in str(error):
                 raise
             raise CheckpointError(NOT_FINITE) from None
-        boxes, keep = clip_boxes_to_image(found["boxes"].cpu(), picture.image.shape[1:])
+        clipped, keep = clip_boxes_to_image(found["boxes"].cpu(), picture.image.shape[1:])
+        boxes = torch.as_tensor(clipped)
         scores, labels = (found[key].cpu()[keep] for key in ("labels_scores", "labels"))
         if not (torch.isfinite(boxes).all() and torch.isfinite(scores).all()):
             raise CheckpointError(NOT_FINITE)
