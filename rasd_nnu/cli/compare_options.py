@@ -53,7 +53,7 @@ AllowRecipeDiff = Annotated[
 Margin = Annotated[float | None, typer.Option("--margin", help="Margin of non-inferiority and equivalence.")]
 Detect = Annotated[float | None, typer.Option("--detect", help="Difference whose sample size is asked for.")]
 Rope = Annotated[float, typer.Option("--rope", help="Over data sets, differences up to this count as equal.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of bootstrap and permutations.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of bootstrap and permutations.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes for nsd and hd95.")]
 
 

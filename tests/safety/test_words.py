@@ -8,6 +8,7 @@ import pytest
 
 from rasd_nnu import trainers
 from rasd_nnu.cli.compare_options import numbers
+from rasd_nnu.cli.main import main
 from rasd_nnu.cli.options import parse_classes, parse_numbers, parse_overrides, whole_number
 from rasd_nnu.compare import compare_summaries
 from rasd_nnu.compare.export import plain_cell, to_csv
@@ -36,6 +37,22 @@ def testnumbers() -> None:
     for text in ("nan", "inf", "1e400"):
         with pytest.raises(ConfigError):
             parse_numbers(text, "--spacing", float)
+
+
+@pytest.mark.parametrize("command", ["compare", "preview", "synthesize", "pretrain"])
+@pytest.mark.parametrize("seed", ["-1", str(2**63), "1" * 30])
+def test_seeds(tmp_path: Path, command: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {
+        "compare": ["--a", str(tmp_path), "--b", str(tmp_path)],
+        "preview": ["--out", str(tmp_path / "x.png")],
+        "synthesize": ["-d", "2d", "--patch", "32", "--n", "1", "--out", str(tmp_path / "samples")],
+        "pretrain": ["-d", "2d", "--patch", "32", "--iterations", "1", "--out", str(tmp_path / "x.pth")],
+    }
+    with pytest.raises(SystemExit) as end:
+        main([command, *options[command], f"--seed={seed}"])
+    assert end.value.code == 2
+    assert "seed" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["RaSDTrainer_seed²", "RaSDTrainer_seed" + "1" * 5000, "RaSDTrainer_٣epochs"])
