@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rasd_nnu.compare.records import read_summary
+from rasd_nnu.records import DetectionCase
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -20,11 +22,19 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def scripts() -> Iterator[dict[str, Any]]:
     sys.path.insert(0, str(BENCHMARKS))
     before = set(sys.modules)
+    import detection
+    import detection_table
     import registration
     import registration_table
     import screen_study
 
-    yield {"registration": registration, "table": registration_table, "study": screen_study}
+    yield {
+        "registration": registration,
+        "table": registration_table,
+        "study": screen_study,
+        "detection": detection,
+        "boxes": detection_table,
+    }
     sys.path.remove(str(BENCHMARKS))
     for name in set(sys.modules) - before:
         if str(BENCHMARKS) in str(getattr(sys.modules[name], "__file__", "")):
@@ -62,3 +72,28 @@ def test_recorded_trainings_become_summaries(scripts: dict[str, Any], tmp_path: 
     read = read_summary(tmp_path / "out" / records.units[0].path)
     assert [read[case][label].dice for case, label in (("p1", "1"), ("p1", "2"), ("p2", "1"))] == [0.5, 0.0, 0.123]
     assert math.isnan(read["p2"]["2"].dice) and not read["p2"]["2"].in_reference
+
+
+def test_components_of_a_segmentation_become_boxes(scripts: dict[str, Any], tmp_path: Path) -> None:
+    probabilities = np.zeros((3, 1, 6, 8), np.float32)
+    probabilities[0] = 0.5
+    probabilities[1, 0, 1:3, 2:6] = 0.75
+    probabilities[2, 0, 4:6, 0:2] = 0.9
+    probabilities[2, 0, 4:6, 5:8] = 0.6
+    np.savez(tmp_path / "a.npz", probabilities=probabilities)
+    case = DetectionCase(case="a", group="a", boxes_true=(), labels_true=(), boxes=(), scores=(), labels=())
+    found = scripts["detection"]._boxes_of(tmp_path, case)
+    assert found.boxes == ((0, 4, 2, 6), (2, 1, 6, 3), (5, 4, 8, 6))
+    assert found.labels == (1, 0, 1)
+    assert found.scores == pytest.approx((0.9, 0.75, 0.6), abs=1e-6)
+
+
+def test_the_table_of_boxes_has_a_line_a_training_and_a_score(scripts: dict[str, Any]) -> None:
+    scores = {"ap_0.5": 0.6, "ap_0.1": 0.7, "iou": 0.5, "froc": 0.4}
+    run = {"arm": "rasd", "seed": 1, "validation": {**scores, "classes": {"cell": scores}}, "cpu_seconds": 61.4}
+    row = {"n_seeds": 3, "mean_a": 0.6, "mean_b": 0.5, "difference": 0.1, "interval": {"low": -0.05, "high": 0.25}}
+    found = {"names": ["rasd", "scratch"], "score": "IoU", "overall": {**row, "p": 0.04}, "others": {}}
+    content = {"runs": [run], "epochs": {"rasd": 6}, "comparisons": [found]}
+    assert scripts["boxes"].runs(content)[2] == "| rasd | 1 | 6 | 60.0 | 70.0 | 50.0 | 40.0 | 60.0 | 61 |"
+    line = "| rasd | scratch | 3 | IoU | 60.0 | 50.0 | +10.0 [-5.0, +25.0] | 0.04 |"
+    assert scripts["boxes"].comparisons(content)[2] == line
