@@ -14,15 +14,13 @@ import torch
 from rasd_nnu.cli.main import main
 from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.records.classification import read_predictions
-from rasd_nnu.tasks import loop
 from rasd_nnu.tasks.classification import train as train_module
 from rasd_nnu.tasks.classification.data import Questions, fixed_size
 from rasd_nnu.tasks.classification.model import Model
 from rasd_nnu.tasks.classification.network import build_classifier
 from tests.helpers import TinyDataset, tiny_dataset
+from tests.tasks.helpers import fails, fold_of, run, train_again_with_a_stop
 from tests.trainers.helpers import write_checkpoint
-
-QUICK = ["-c", "3d_fullres", "--epochs", "2", "--batch-size", "2", "--device", "cpu"]
 
 
 @pytest.fixture
@@ -52,30 +50,16 @@ def _describe(
     (tiny.raw / "splits_final.json").write_text(json.dumps([{"train": names[:3], "val": names[3:]}]))
 
 
-def _run(tiny: TinyDataset, *args: str) -> int:
-    try:
-        main(["finetune", str(tiny.id), *QUICK, *args])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def _fails(tiny: TinyDataset, said: str, capsys: pytest.CaptureFixture[str], *args: str) -> None:
-    capsys.readouterr()
-    assert _run(tiny, *args) == 2
-    assert said in capsys.readouterr().err.splitlines()[-1]
-
-
 def _folder(tiny: TinyDataset, arm: str = "") -> Path:
-    return tiny.results / f"RaSDClassifier{arm}_2epochs_seed0__nnUNetPlans__3d_fullres" / "fold_0"
+    return fold_of(tiny, "Classifier", arm)
 
 
 def test_both_arms_write_records_and_a_model_that_predicts(
     data: TinyDataset, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     write_checkpoint(data)
-    assert _run(data, "--arm", "rasd") == 0
-    assert _run(data, "--arm", "scratch") == 0
+    assert run(data, "--arm", "rasd") == 0
+    assert run(data, "--arm", "scratch") == 0
     reports = [json.loads((_folder(data, arm) / "transfer_report.json").read_text()) for arm in ("", "_scratch")]
     assert reports[0]["transfer"]["shares"]["encoder"]["parameters"] == 1.0
     assert reports[1]["transfer"] is None
@@ -91,7 +75,7 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     assert sorted(rows) == _names(data)
     known = predictions.cases[0]
     assert float(rows[known.case]["prob_large"]) == pytest.approx(known.probabilities["large"], abs=1e-5)
-    _fails(data, "holds a finished training", capsys, "--arm", "scratch")
+    fails(data, "holds a finished training", capsys)
     command = ["compare", str(data.id), "-c", "3d_fullres", "--trainer", "RaSDClassifier_2epochs", "--seeds"]
     with pytest.raises(SystemExit, match="^2$"):
         main([*command, "0"])
@@ -104,18 +88,9 @@ def test_both_arms_write_records_and_a_model_that_predicts(
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     data: TinyDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _run(data, "--arm", "scratch") == 0
+    assert run(data, "--arm", "scratch") == 0
     whole = Model.load(_folder(data, "_scratch")).network.state_dict()
-    save = loop.atomic_save
-
-    def save_and_stop(content: Any, path: Path) -> None:
-        save(content, path)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "atomic_save", save_and_stop)
-    assert _run(data, "--arm", "scratch", "--overwrite") == 130
-    monkeypatch.setattr(loop, "atomic_save", save)
-    assert _run(data, "--arm", "scratch") == 0
+    train_again_with_a_stop(data, monkeypatch)
     resumed = Model.load(_folder(data, "_scratch")).network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
@@ -124,31 +99,31 @@ def test_several_findings_with_one_unknown(data: TinyDataset) -> None:
     yes_no = {"no": 0, "yes": 1}
     truth = [["0", "1"], ["1", ""], ["0", "0"], ["1", ""]]
     _describe(data, ["edema", "mass"], {"edema": yes_no, "mass": yes_no}, truth)
-    assert _run(data, "--arm", "scratch") == 0
+    assert run(data, "--arm", "scratch") == 0
     case = read_predictions(_folder(data, "_scratch") / "validation" / "predictions.csv").cases[0]
     assert case.labels == {"edema": 1, "mass": None}
 
 
 def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     classes = {"label": {"small": 0, "large": 1}}
-    _fails(data, "no pre-trained checkpoint", capsys)
-    _fails(data, "there is no fold 3, expected 0 to 0", capsys, "--arm", "scratch", "-f", "3")
-    _fails(data, "5 labelled cases are asked for", capsys, "--arm", "scratch", "--labelled", "5")
-    _fails(data, "--iterations is for segmentation", capsys, "--iterations", "5")
+    fails(data, "no pre-trained checkpoint", capsys, "--arm", "rasd")
+    fails(data, "there is no fold 3, expected 0 to 0", capsys, "-f", "3")
+    fails(data, "5 labelled cases are asked for", capsys, "--labelled", "5")
+    fails(data, "--iterations is for segmentation", capsys, "--iterations", "5")
     _describe(data, ["label"], classes, [["1"], ["1"], ["1"], ["0"]])
-    _fails(data, "have one class only for 'label' (large)", capsys, "--arm", "scratch")
+    fails(data, "have one class only for 'label' (large)", capsys)
     _describe(data, ["label"], classes, [["1"], [""], ["1"], ["0"]])
-    _fails(data, "has '' as 'label', expected a number from 0 to 1", capsys, "--arm", "scratch")
+    fails(data, "has '' as 'label', expected a number from 0 to 1", capsys)
     _describe(data, ["label"], classes)
     names = _names(data)
     (data.raw / "splits_final.json").write_text(json.dumps([{"train": names, "val": names[:1]}]))
-    _fails(data, "is on two sides of fold 0", capsys, "--arm", "scratch")
+    fails(data, "is on two sides of fold 0", capsys)
 
 
 def test_an_image_that_went_bad_is_named(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
     broken = next((data.preprocessed / "nnUNetPlans_3d_fullres").glob(f"{_names(data)[1]}*.b2nd"))
     broken.write_bytes(b"half")
-    _fails(data, f"cannot read the preprocessed case '{_names(data)[1]}'", capsys, "--arm", "scratch")
+    fails(data, f"cannot read the preprocessed case '{_names(data)[1]}'", capsys)
 
 
 def test_weights_that_learned_from_a_held_out_case_are_refused(
@@ -162,7 +137,7 @@ def test_weights_that_learned_from_a_held_out_case_are_refused(
     content["rasd"]["maps"] = "cases"
     content["rasd"]["seen"] = {"dataset": data.name, "fold": 0, "cases": cases}
     torch.save(content, path)
-    _fails(data, f"learned from '{_names(data)[3]}'", capsys)
+    fails(data, f"learned from '{_names(data)[3]}'", capsys, "--arm", "rasd")
 
 
 def test_images_are_padded_or_resized_to_one_size() -> None:
@@ -190,4 +165,4 @@ def test_series_are_seen_one_by_one_and_weighed(data: TinyDataset, capsys: pytes
     assert network.attention is not None
     weights = network.attention.score(vectors).softmax(1)
     assert torch.allclose(network(image), network.linear((weights * vectors).sum(1)), atol=1e-5)
-    _fails(data, "--series is for several channels", capsys, "--series", "--arm", "scratch")
+    fails(data, "--series is for several channels", capsys, "--series")

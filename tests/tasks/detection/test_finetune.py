@@ -14,14 +14,13 @@ import torch
 
 from rasd_nnu.cli.main import main
 from rasd_nnu.records import read_detections
-from rasd_nnu.tasks import loop
 from rasd_nnu.tasks.detection import train as train_module
 from rasd_nnu.tasks.detection.data import read_data
 from rasd_nnu.tasks.detection.model import Model
 from tests.helpers import CASES, EDGE, TinyDataset, tiny_dataset
+from tests.tasks.helpers import fails, fold_of, run, train_again_with_a_stop
 from tests.trainers.helpers import write_checkpoint
 
-QUICK = ["-c", "3d_fullres", "--epochs", "2", "--batch-size", "2", "--device", "cpu"]
 NAMES = [f"case_{i}" for i in range(CASES)]
 TRAIN, VALID = NAMES[::2], NAMES[1::2]
 
@@ -58,31 +57,17 @@ def _write_boxes(tiny: TinyDataset, **changes: Any) -> None:
     (tiny.raw / "boxes.json").write_text(json.dumps(content))
 
 
-def _run(tiny: TinyDataset, *args: str) -> int:
-    try:
-        main(["finetune", str(tiny.id), *QUICK, *args])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def _fails(tiny: TinyDataset, said: str, capsys: pytest.CaptureFixture[str], *args: str) -> None:
-    capsys.readouterr()
-    assert _run(tiny, "--arm", "scratch", *args) == 2
-    assert said in capsys.readouterr().err.splitlines()[-1]
-
-
 def _folder(tiny: TinyDataset, arm: str = "") -> Path:
-    return tiny.results / f"RaSDDetector{arm}_2epochs_seed0__nnUNetPlans__3d_fullres" / "fold_0"
+    return fold_of(tiny, "Detector", arm)
 
 
 def test_both_arms_write_records_and_a_model_that_predicts(
     data: TinyDataset, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     write_checkpoint(data)
-    assert _run(data, "--arm", "rasd", "--transfer", "whole") == 0
+    assert run(data, "--arm", "rasd", "--transfer", "whole") == 0
     assert "decoder" in capsys.readouterr().err
-    assert _run(data, "--arm", "scratch") == 0
+    assert run(data, "--arm", "scratch") == 0
     reports = [json.loads((_folder(data, arm) / "transfer_report.json").read_text()) for arm in ("", "_scratch")]
     assert reports[0]["transfer"]["shares"]["decoder"]["parameters"] == 1.0
     assert reports[1]["transfer"] is None
@@ -101,7 +86,7 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     assert np.allclose(found[known.case]["scores"], known.scores, atol=1e-4)
     with pytest.raises(SystemExit, match="^0$"):
         main(["compare", str(data.id), "-c", "3d_fullres", "--trainer", "RaSDDetector_2epochs_seed0", "-f", "0"])
-    _fails(data, "holds a finished training", capsys)
+    fails(data, "holds a finished training", capsys)
     model = torch.load(_folder(data) / "model.pth", weights_only=True)
     first = next(iter(model["network_weights"]))
     weights = {key: value for key, value in model["network_weights"].items() if key != first}
@@ -123,54 +108,45 @@ def test_both_arms_write_records_and_a_model_that_predicts(
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     data: TinyDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _run(data, "--arm", "scratch") == 0
+    assert run(data, "--arm", "scratch") == 0
     whole = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
-    save = loop.atomic_save
-
-    def save_and_stop(content: Any, path: Path) -> None:
-        save(content, path)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "atomic_save", save_and_stop)
-    assert _run(data, "--arm", "scratch", "--overwrite") == 130
-    monkeypatch.setattr(loop, "atomic_save", save)
-    assert _run(data, "--arm", "scratch") == 0
+    train_again_with_a_stop(data, monkeypatch)
     resumed = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
-    _fails(data, "there is no fold 3, expected 0 to 0", capsys, "-f", "3")
-    _fails(data, "5 labelled cases are asked for, but the fold has 2", capsys, "--labelled", "5")
-    _fails(data, "--series is for classification", capsys, "--series")
+    fails(data, "there is no fold 3, expected 0 to 0", capsys, "-f", "3")
+    fails(data, "5 labelled cases are asked for, but the fold has 2", capsys, "--labelled", "5")
+    fails(data, "--series is for classification", capsys, "--series")
     _write_boxes(data, bbox=[20, 2, 2, 6, 6, 6])
-    _fails(data, "inside of an image of 24 x 24 x 24", capsys)
+    fails(data, "inside of an image of 24 x 24 x 24", capsys)
     _write_boxes(data, bbox=[2, 2, 2, 6, 0, 6])
-    _fails(data, "sizes above 0", capsys)
+    fails(data, "sizes above 0", capsys)
     _write_boxes(data, bbox=[2, 2, 6, 6])
-    _fails(data, "lower corner and sizes", capsys)
+    fails(data, "lower corner and sizes", capsys)
     _write_boxes(data, bbox=["a", 2, 2, 6, 6, 6])
-    _fails(data, "is not in COCO's form: annotations.0.bbox.0", capsys)
+    fails(data, "is not in COCO's form: annotations.0.bbox.0", capsys)
     _write_boxes(data, category_id=7)
-    _fails(data, "category 7 in case 'case_0', expected one of 1, 2", capsys)
+    fails(data, "category 7 in case 'case_0', expected one of 1, 2", capsys)
     _write_boxes(data, image_id=9)
-    _fails(data, "has a box of image 9, which it lacks", capsys)
+    fails(data, "has a box of image 9, which it lacks", capsys)
     _write_boxes(data)
     (data.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES, "val": NAMES[:1]}]))
-    _fails(data, "'case_0' of Dataset901_Tiny is on two sides of fold 0", capsys)
+    fails(data, "'case_0' of Dataset901_Tiny is on two sides of fold 0", capsys)
     (data.raw / "splits_final.json").write_text(json.dumps([{"train": NAMES[2:3], "val": NAMES[:1]}]))
-    _fails(data, "no training case of fold 0", capsys)
+    fails(data, "no training case of fold 0", capsys)
     (data.raw / "splits_final.json").write_text(json.dumps([{"train": TRAIN, "val": VALID}]))
     table = data.raw / "cases.csv"
     table.write_text(table.read_text().replace("case_3,case_3,train", "case_3,case_3,test"))
-    _fails(data, "'case_3' of Dataset901_Tiny is on two sides of fold 0", capsys)
+    fails(data, "'case_3' of Dataset901_Tiny is on two sides of fold 0", capsys)
     content = json.loads((data.raw / "boxes.json").read_text())
     content["images"][1]["case"] = "case_0"
     (data.raw / "boxes.json").write_text(json.dumps(content))
-    _fails(data, "two images have case 'case_0'", capsys)
+    fails(data, "two images have case 'case_0'", capsys)
     _write_boxes(data)
     (data.raw / "imagesTr" / "case_1_0000.nii.gz").unlink()
-    _fails(data, "case 'case_1' of Dataset901_Tiny has no image 'imagesTr/case_1_0000.nii.gz'", capsys)
+    fails(data, "case 'case_1' of Dataset901_Tiny has no image 'imagesTr/case_1_0000.nii.gz'", capsys)
 
 
 def test_an_image_that_goes_bad_within_an_epoch_is_named(
@@ -183,7 +159,7 @@ def test_an_image_that_goes_bad_within_an_epoch_is_named(
         return loss(*args)
 
     monkeypatch.setattr(train_module, "detection_loss", loss_and_damage)
-    _fails(data, "cannot read the preprocessed case 'case_2'", capsys, "--epochs", "4", "--labelled", "2")
+    fails(data, "cannot read the preprocessed case 'case_2'", capsys, "--epochs", "4", "--labelled", "2")
     folder = data.results / "RaSDDetector_scratch_n2_4epochs_seed0__nnUNetPlans__3d_fullres" / "fold_0"
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["transfer_report.json"]
 
@@ -198,4 +174,4 @@ def test_weights_that_learned_from_a_held_out_case_are_refused(
     seen = {"case_3": {"content": "0" * 64, "image": None}}
     content["rasd"]["seen"] = {"dataset": data.name, "fold": 0, "cases": seen}
     torch.save(content, path)
-    _fails(data, "learned from 'case_3'", capsys, "--arm", "rasd")
+    fails(data, "learned from 'case_3'", capsys, "--arm", "rasd")
