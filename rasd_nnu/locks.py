@@ -66,7 +66,7 @@ def _acquired(lock: Path, path: Path, deadline: float) -> int:
                 return handle
         if time.monotonic() >= deadline:
             raise LockError(
-                f"{path} is in use by another run ({_holder(lock)}). Wait for it to end, or give another --out."
+                f"{path} is in use by another run ({_holder(lock)}). Wait for it to end, or write to another place."
             )
         time.sleep(_POLL_S)
 

@@ -3,15 +3,16 @@
 #
 #     tests/slurm/setup.sh && RASD_DATA=... tests/slurm/run.sh FOLDER [LOG]
 #
-# Needs the environment of `pip install 'rasd-nnu[study]'` on the PATH. The log says what happened; exit code 0 if all of
-# it did.
+# Needs the environment of `pip install 'rasd-nnu[study]'` on the PATH. BUDGET and LIMIT say how long the trainings are, and
+# how long a job may take: less, but enough to load everything and train some epochs. The log says what happened; exit code 0
+# if all of it did.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1
 log=${2:-$folder/slurm.log}
 mkdir -p "$folder"
-cp "$here/study.yaml" "$folder/study.yaml"
+sed "s/^budgets:.*/budgets: [${BUDGET:-400x4}]/; s/time_limit: 4m/time_limit: ${LIMIT:-4m}/" "$here/study.yaml" > "$folder/study.yaml"
 
 say() { echo "$(date +%H:%M:%S) $*" | tee -a "$log"; }
 
