@@ -67,18 +67,15 @@ class ArmSettings:
 
 
 def arm_folder(settings: ArmSettings, name: str, dataset: str, plans: str, configuration: str) -> tuple[Path, bool]:
-    """Return the folder of the fold, which exists, and whether a finished training is in it.
+    """Return the folder of the fold, and whether a finished training is in it that is to be left as it is.
 
     Raises:
-        ConfigError: If one is, and it is neither to be replaced nor to be left as it is.
+        ConfigError: If one is in it that is neither to be replaced nor to be left as it is.
     """
     folder = nnunet_folder("nnUNet_results") / dataset / f"{name}__{plans}__{configuration}" / f"fold_{settings.fold}"
-    if settings.overwrite and folder.is_dir():
-        shutil.rmtree(folder)
-    finished = (folder / MODEL).is_file()
+    finished = (folder / MODEL).is_file() and not settings.overwrite
     if finished and not settings.resume:
         raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
-    (folder / "validation").mkdir(parents=True, exist_ok=True)
     return folder, finished
 
 
@@ -126,18 +123,20 @@ def start_arm(
     plan: Plan,
     planned: nn.Module,
     folder: Path,
-    fold: int,
+    settings: ArmSettings,
     held_out: Sequence[str],
     transfer: Transfer | None,
 ) -> TransferReport | None:
     """Transfer the weights of the arm, unless they learned from held-out cases, and write ``transfer_report.json``.
+
+    Only then an earlier training is removed, if it is to be replaced.
 
     Args:
         own: Of `described`.
         plan: nnU-Net's, which may name the checkpoint.
         planned: The network that gets the weights.
         folder: Folder of the fold.
-        fold: Its number.
+        settings: What to train.
         held_out: Cases that no weights may have learned from.
         transfer: Part of the checkpoint; None for what suits it.
 
@@ -147,19 +146,19 @@ def start_arm(
     Raises:
         UserError: If the weights are missing, do not fit, or learned from held-out cases.
     """
-    if own["arm"] == "scratch":
-        write_text(folder / REPORT, json.dumps({**own, "checkpoint": None, "transfer": None}, indent=2) + "\n")
-        return None
-    target = plan.target
-    source, choice = _source(own["arm"], target, dict(plan.plans))
-    if (seen := seen_by(source)) is not None:
-        refuse_seen(seen, target, fold, held_out)
-    report = start(source, target, planned, StartOptions(transfer=transfer))
-    content = {
-        **own,
-        "checkpoint": {"path": str(source.path.resolve()), "sha256": source.sha256, "chosen_by": choice.named_by},
-        "transfer": report.to_dict(),
-    }
+    report, content = None, {**own, "checkpoint": None, "transfer": None}
+    if settings.arm != "scratch":
+        target = plan.target
+        source, choice = _source(settings.arm, target, dict(plan.plans))
+        if (seen := seen_by(source)) is not None:
+            refuse_seen(seen, target, settings.fold, held_out)
+        report = start(source, target, planned, StartOptions(transfer=transfer))
+        path = str(source.path.resolve())
+        content["checkpoint"] = {"path": path, "sha256": source.sha256, "chosen_by": choice.named_by}
+        content["transfer"] = report.to_dict()
+    if settings.overwrite and folder.is_dir():
+        shutil.rmtree(folder)
+    (folder / "validation").mkdir(parents=True, exist_ok=True)
     write_text(folder / REPORT, json.dumps(content, indent=2) + "\n")
     return report
 

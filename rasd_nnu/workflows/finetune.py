@@ -14,7 +14,7 @@ import torch
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.results import SUMMARY
 from rasd_nnu.records.classification import ClassificationCase, Predictions, write_predictions
-from rasd_nnu.tasks.classification.data import Case, Images, Questions, kind_of, read_data
+from rasd_nnu.tasks.classification.data import Case, Images, Questions, kind_of, read_data, with_classes
 from rasd_nnu.tasks.classification.model import FileImages, Model
 from rasd_nnu.tasks.classification.network import build_classifier
 from rasd_nnu.tasks.classification.scores import best_threshold, scores
@@ -95,13 +95,15 @@ def finetune_classifier(
 
     inner = _inner(training, recipe.seed) if len(training) >= _ENOUGH else []
     fitted = [case for case in training if case not in inner]
+    if not data.questions.multilabel:  # of several findings few cases need not have all
+        with_classes(fitted, data.questions, f"{len(fitted)} labelled cases", dataset)
     outputs = len(data.questions.outputs)
     network, planned = build_classifier(plan.target, outputs, recipe.dropout, recipe.seed, recipe.series)
     held_out = [case.name for case in (*validation, *data.test_cases())]
     own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled})
-    report = start_arm(own, plan, planned, folder, settings.fold, held_out, "encoder")
     names = sorted({case.name for case in (*training, *validation)})
     images = Images(preprocessed_dataset(plan, names), names, plan.target.patch_size)
+    report = start_arm(own, plan, planned, folder, settings, held_out, "encoder")
 
     def tell_epoch(epoch: int, loss: float) -> None:
         tell(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")

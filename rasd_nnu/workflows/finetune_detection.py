@@ -102,7 +102,7 @@ def finetune_detector(
     )
     own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled, "transfer": settings.transfer})
     held_out = [case.name for case in (*validation, *data.test_cases())]
-    report = start_arm(own, plan, planned, folder, settings.fold, held_out, settings.transfer)
+    report = start_arm(own, plan, planned, folder, settings, held_out, settings.transfer)
     if report is not None:
         tell(report.table())
 

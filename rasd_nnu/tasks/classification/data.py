@@ -76,7 +76,7 @@ def read_data(folder: Path) -> ClassificationData:
     cases = tuple(_case(row, questions, folder) for row in rows)
     data = ClassificationData(folder, dataset_json, cases, folds, questions)
     for number in range(len(data.folds)):
-        _check_fold(data, number)
+        with_classes(data.fold(number)[0], questions, f"training cases of fold {number}", folder.name)
     return data
 
 
@@ -111,15 +111,19 @@ def _case(row: dict[str, str], questions: Questions, folder: Path) -> Case:
     return Case(row["case"], row["group"], row["split"], tuple(truth))
 
 
-def _check_fold(data: ClassificationData, number: int) -> None:
-    train, _ = data.fold(number)
-    for question, name in enumerate(data.questions.names):
-        found = {case.truth[question] for case in train} - {-1}
+def with_classes(cases: Sequence[Case], questions: Questions, what: str, dataset: str) -> None:
+    """Check that there are two classes or more to learn from.
+
+    Raises:
+        DatasetError: If a question has one class only.
+    """
+    for question, name in enumerate(questions.names):
+        found = {case.truth[question] for case in cases} - {-1}
         if len(found) < 2:
-            only = data.questions.classes[question][found.pop()] if found else "none"
+            only = questions.classes[question][found.pop()] if found else "none"
             raise DatasetError(
-                f"the training cases of fold {number} of {data.folder.name} have one class only for {name!r} ({only}); "
-                "expected two or more. Split anew."
+                f"the {what} of {dataset} have one class only for {name!r} ({only}); expected two or more. Split anew, "
+                "or ask for more."
             )
 
 

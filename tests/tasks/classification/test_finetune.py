@@ -111,13 +111,42 @@ def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[
     fails(data, "5 labelled cases are asked for", capsys, "--labelled", "5")
     fails(data, "--iterations is for segmentation", capsys, "--iterations", "5")
     _describe(data, ["label"], classes, [["1"], ["1"], ["1"], ["0"]])
-    fails(data, "have one class only for 'label' (large)", capsys)
+    fails(data, "training cases of fold 0 of Dataset901_Tiny have one class only for 'label' (large)", capsys)
     _describe(data, ["label"], classes, [["1"], [""], ["1"], ["0"]])
     fails(data, "has '' as 'label', expected a number from 0 to 1", capsys)
     _describe(data, ["label"], classes)
     names = _names(data)
     (data.raw / "splits_final.json").write_text(json.dumps([{"train": names, "val": names[:1]}]))
     fails(data, "is on two sides of fold 0", capsys)
+
+
+def test_few_labelled_cases_of_one_patient_may_have_one_class(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = data.raw / "cases.csv"
+    first, second, *_ = (data.raw / "cases.csv").read_text().splitlines()[1:]
+    one = f"{first.split(',')[0]},one,train,0"
+    two = f"{second.split(',')[0]},one,train,0"
+    table.write_text(table.read_text().replace(first, one).replace(second, two))
+    third = _names(data)[2]
+    table.write_text(table.read_text().replace(f"{third},{third},train,0", f"{third},{third},train,1"))
+    fails(
+        data,
+        "the 2 labelled cases of Dataset901_Tiny have one class only for 'label' (small)",
+        capsys,
+        "--labelled",
+        "2",
+    )
+
+
+def test_nothing_is_removed_before_its_successor_can_begin(
+    data: TinyDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = _folder(data) / "model.pth"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"earlier")
+    fails(data, "no pre-trained checkpoint", capsys, "--arm", "rasd", "--overwrite")
+    assert model.read_bytes() == b"earlier"
 
 
 def test_an_image_that_went_bad_is_named(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
