@@ -1,15 +1,17 @@
-"""JSON and YAML that anybody may have written: read with limits, and what is wrong is one line."""
+"""JSON, YAML and tables that anybody may have written: read with limits, and what is wrong is one line."""
 
 from __future__ import annotations
 
+import csv
 import functools
+import io
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rasd_nnu.errors import CONTROL, ConfigError, UserError
+from rasd_nnu.errors import CONTROL, ConfigError, UserError, did_you_mean
 
 #: Largest file of JSON that is read; nnU-Net's summary of thousands of cases has tens of megabytes.
 MAX_BYTES = 256 * 2**20
@@ -68,6 +70,40 @@ def parse_yaml(text: str, origin: str, error: type[UserError] = ConfigError) -> 
         UserError: Of class ``error``, if it is no YAML, has a key twice, or `check_plain` refuses what it holds.
     """
     return _parsed(text, _load_yaml, origin, "YAML", MAX_YAML_VALUES, error)
+
+
+def read_table(
+    path: Path, columns: Sequence[str], error: type[UserError] = ConfigError, advice: str = ""
+) -> list[dict[str, str]]:
+    """Read a CSV file with names in its first line.
+
+    Args:
+        path: The file.
+        columns: Names that have to be there, with a cell in every line; others may be.
+        error: Class of the error.
+        advice: How to fix it, at the end of the error.
+
+    Raises:
+        UserError: Of class ``error``, if the file cannot be read, or lacks a column or a cell of one.
+    """
+    text = _read_text(path, error, advice).removeprefix("\ufeff")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        found = list(reader.fieldnames or ())
+        for name in columns:
+            if name not in found:
+                raise error(
+                    f"{path} has no column {name!r} (found: {', '.join(found)[:200] or 'none'})."
+                    f"{did_you_mean(name, found)} {advice}"
+                )
+        rows = []
+        for row in reader:
+            if any(row[name] is None for name in columns):
+                raise error(f"{path}, line {reader.line_num}, has fewer cells than its first line. {advice}")
+            rows.append({name: row[name] or "" for name in found})
+    except csv.Error as reason:
+        raise error(f"{path}, line {reader.line_num}, is not valid CSV: {reason}. {advice}") from None
+    return rows
 
 
 def check_plain(value: Any, *, most: int = MAX_JSON_VALUES, text_keys: bool = False) -> None:

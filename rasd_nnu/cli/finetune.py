@@ -175,6 +175,8 @@ def _segmentation(
     typer.echo(f"$ {shown(command)}")
     known = os.environ.get(EXTERNAL_TRAINERS, "")
     environment = {**os.environ, EXTERNAL_TRAINERS: extended_path(known, trainers_folder())}
+    if overwrite:
+        environment["RASD_OVERWRITE"] = "1"  # without it the trainer refuses, too
     program = Path(sysconfig.get_path("scripts")) / command[0]
     sys.stdout.flush()
     # Not a child process: signals of a scheduler reach the trainer itself, and nothing is left when this is killed.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import glob
 import re
 from pathlib import Path
 
 from rasd_nnu.errors import DatasetError, PlansError, did_you_mean
 from rasd_nnu.nnunet.env import NNUNET_FOLDERS, nnunet_folder, nnunet_folder_if_set
-from rasd_nnu.reading import read_json_object
+from rasd_nnu.reading import read_json_object, read_table
 
 
 def dataset_id(name: str) -> int:
@@ -67,8 +67,7 @@ def patients_of(dataset: str, cases: list[str]) -> dict[str, str]:
     file = None if raw is None else raw / dataset / "cases.csv"
     if file is None or not file.is_file():
         return {case: case for case in cases}
-    with file.open(newline="", encoding="utf-8") as table:
-        groups = {row["case"]: row["group"] for row in csv.DictReader(table)}
+    groups = {row["case"]: row["group"] for row in read_table(file, ("case", "group"), DatasetError)}
     missing = [case for case in cases if case not in groups]
     if missing:
         raise DatasetError(
@@ -76,3 +75,8 @@ def patients_of(dataset: str, cases: list[str]) -> dict[str, str]:
             "file if every case is a patient of its own."
         )
     return groups
+
+
+def channel_files(folder: Path, case: str, ending: str) -> list[str]:
+    """Return the files of a case's channels in a folder of images, in order; none if it has none."""
+    return sorted(map(str, folder.glob(f"{glob.escape(case)}_????{ending}")))

@@ -14,7 +14,7 @@ from rasd_nnu.nnunet.commands import plan, shown
 from rasd_nnu.nnunet.env import nnunet_folder, nnunet_folder_if_set
 from rasd_nnu.nnunet.names import plain_fold
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans
-from rasd_nnu.reading import read_json
+from rasd_nnu.nnunet.splits import read_splits
 
 #: nnU-Net's split where none was given: five folds with this seed.
 _FOLDS, _SEED = 5, 12345
@@ -109,13 +109,7 @@ class Preprocessed:
         """Return nnU-Net's splits: those of ``splits_final.json``, or else those that it will write there."""
         file = self.home / "splits_final.json"
         if file.is_file():
-            splits = read_json(file, DatasetError, "Correct or remove it.")
-            try:
-                return [{side: [str(case) for case in split[side]] for side in ("train", "val")} for split in splits]
-            except (KeyError, TypeError):
-                raise DatasetError(
-                    f'{file} is no list of {{"train": [...], "val": [...]}} as of nnU-Net. Correct or remove it.'
-                ) from None
+            return read_splits(file)
         from nnunetv2.utilities.crossval_split import generate_crossval_split
 
         if len(self.cases) < _FOLDS:

@@ -6,7 +6,8 @@ import importlib.metadata
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,9 +20,11 @@ from rasd_nnu.checkpoints.registry import Choice, checkpoint_for
 from rasd_nnu.checkpoints.seen import refuse_seen, seen_by
 from rasd_nnu.errors import ConfigError, DatasetError, PlansError
 from rasd_nnu.files import write_text
+from rasd_nnu.locks import exclusive
+from rasd_nnu.nnunet.datasets import channel_files
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget
-from rasd_nnu.nnunet.results import MODEL
+from rasd_nnu.nnunet.results import MODEL, Training
 from rasd_nnu.nnunet.trainer_names import TrainerName, parse_name
 from rasd_nnu.tasks.data import TaskData
 from rasd_nnu.tasks.loop import Recipe
@@ -66,17 +69,24 @@ class ArmSettings:
         return str(name)
 
 
-def arm_folder(settings: ArmSettings, name: str, dataset: str, plans: str, configuration: str) -> tuple[Path, bool]:
-    """Return the folder of the fold, and whether a finished training is in it that is to be left as it is.
+@contextmanager
+def arm_folder(
+    settings: ArmSettings, name: str, dataset: str, plans: str, configuration: str
+) -> Iterator[tuple[Path, bool]]:
+    """Give the folder of the fold, and whether a finished training is in it that is to be left as it is.
+
+    No other process trains there until the block ends.
 
     Raises:
         ConfigError: If one is in it that is neither to be replaced nor to be left as it is.
+        LockError: If another process trains there.
     """
-    folder = nnunet_folder("nnUNet_results") / dataset / f"{name}__{plans}__{configuration}" / f"fold_{settings.fold}"
-    finished = (folder / MODEL).is_file() and not settings.overwrite
-    if finished and not settings.resume:
-        raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
-    return folder, finished
+    folder = Training(nnunet_folder("nnUNet_results"), dataset, name, plans, configuration).fold(settings.fold)
+    with exclusive(folder.with_name(f"{folder.name}.training")):
+        finished = (folder / MODEL).is_file() and not settings.overwrite
+        if finished and not settings.resume:
+            raise ConfigError(f"{folder} holds a finished training. Give --overwrite, or another --seed.")
+        yield folder, finished
 
 
 class Saved(Protocol):
@@ -193,7 +203,7 @@ def held_out_files(data: TaskData[Any]) -> dict[str, list[str]]:
         DatasetError: If one has none.
     """
     folder, ending = data.folder / "imagesTs", data.dataset_json["file_ending"]
-    files = {case.name: sorted(map(str, folder.glob(f"{case.name}_????{ending}"))) for case in data.test_cases()}
+    files = {case.name: channel_files(folder, case.name, ending) for case in data.test_cases()}
     missing = [name for name, found in files.items() if not found]
     if missing:
         raise DatasetError(f"{folder} has no image of the held-out case {missing[0]!r}. Prepare again.")

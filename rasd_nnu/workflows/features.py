@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from rasd_nnu.features.preprocessing import PreparedCase
 from rasd_nnu.features.projection import fit_projection
 from rasd_nnu.features.separation import Separation, embed, separation, subset
 from rasd_nnu.files import atomic_file, write_text
+from rasd_nnu.reading import read_table
 
 #: Voxels of each case that principal components are fitted to.
 _SAMPLED = 5000
@@ -131,16 +131,11 @@ def read_classes(path: Path, column: str) -> dict[str, str]:
     """
     if not path.is_file():
         raise DatasetError(f"{path} does not exist, expected a CSV file with the columns case and {column}.")
-    with path.open(newline="", encoding="utf-8", errors="replace") as stream:
-        table = csv.DictReader(stream)
-        missing = [name for name in ("case", column) if name not in (table.fieldnames or ())]
-        if missing:
-            raise DatasetError(f"{path} has no column {missing[0]!r} (found: {', '.join(table.fieldnames or ())}).")
-        found: dict[str, str] = {}
-        for row in table:
-            if row["case"] in found:
-                raise DatasetError(f"{path} has case {row['case']!r} twice. Remove a row.")
-            found[row["case"]] = row[column] or ""
+    found: dict[str, str] = {}
+    for row in read_table(path, ("case", column), DatasetError):
+        if row["case"] in found:
+            raise DatasetError(f"{path} has case {row['case']!r} twice. Remove a row.")
+        found[row["case"]] = row[column]
     return found
 
 

@@ -89,35 +89,35 @@ def finetune_classifier(
     training = draw_labelled(training, settings.labelled, recipe.seed, kind_of)
     write_stand_ins(raw, track)
     plan = Plan.of(dataset, plans, configuration)
-    folder, finished = arm_folder(settings, settings.name, dataset, plans, configuration)
-    if finished:
+    with arm_folder(settings, settings.name, dataset, plans, configuration) as (folder, finished):
+        if finished:
+            return folder
+
+        inner = _inner(training, recipe.seed) if len(training) >= _ENOUGH else []
+        fitted = [case for case in training if case not in inner]
+        if not data.questions.multilabel:  # of several findings few cases need not have all
+            with_classes(fitted, data.questions, f"{len(fitted)} labelled cases", dataset)
+        outputs = len(data.questions.outputs)
+        network, planned = build_classifier(plan.target, outputs, recipe.dropout, recipe.seed, recipe.series)
+        held_out = [case.name for case in (*validation, *data.test_cases())]
+        own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled})
+        names = sorted({case.name for case in (*training, *validation)})
+        images = Images(preprocessed_dataset(plan, names), names, plan.target.patch_size)
+        report = start_arm(own, plan, planned, folder, settings, held_out, "encoder")
+
+        def tell_epoch(epoch: int, loss: float) -> None:
+            tell(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")
+
+        progress = Progress(folder / STATE, [case.name for case in fitted], tell=tell_epoch)
+        train(network, fitted, images, data.questions, recipe, device, progress)
+        model = Model(network, data.questions, _thresholds(network, inner, images, data.questions, device), plan)
+        result = {"thresholds": model.thresholds, "training_cases": len(fitted), "threshold_cases": len(inner)}
+        result["validation"] = _predict(model, validation, images, settings.fold, folder / _RECORDS, device)
+        if test := data.test_cases():
+            files = FileImages(held_out_files(data), model)
+            result["test"] = _predict(model, test, files, None, folder / "test_predictions.csv", device)
+        finish(folder, model, result, own, report, begin)
         return folder
-
-    inner = _inner(training, recipe.seed) if len(training) >= _ENOUGH else []
-    fitted = [case for case in training if case not in inner]
-    if not data.questions.multilabel:  # of several findings few cases need not have all
-        with_classes(fitted, data.questions, f"{len(fitted)} labelled cases", dataset)
-    outputs = len(data.questions.outputs)
-    network, planned = build_classifier(plan.target, outputs, recipe.dropout, recipe.seed, recipe.series)
-    held_out = [case.name for case in (*validation, *data.test_cases())]
-    own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled})
-    names = sorted({case.name for case in (*training, *validation)})
-    images = Images(preprocessed_dataset(plan, names), names, plan.target.patch_size)
-    report = start_arm(own, plan, planned, folder, settings, held_out, "encoder")
-
-    def tell_epoch(epoch: int, loss: float) -> None:
-        tell(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")
-
-    progress = Progress(folder / STATE, [case.name for case in fitted], tell=tell_epoch)
-    train(network, fitted, images, data.questions, recipe, device, progress)
-    model = Model(network, data.questions, _thresholds(network, inner, images, data.questions, device), plan)
-    result = {"thresholds": model.thresholds, "training_cases": len(fitted), "threshold_cases": len(inner)}
-    result["validation"] = _predict(model, validation, images, settings.fold, folder / _RECORDS, device)
-    if test := data.test_cases():
-        files = FileImages(held_out_files(data), model)
-        result["test"] = _predict(model, test, files, None, folder / "test_predictions.csv", device)
-    finish(folder, model, result, own, report, begin)
-    return folder
 
 
 def _inner(cases: Sequence[Case], seed: int) -> list[Case]:

@@ -91,34 +91,34 @@ def finetune_detector(
     with_boxes(training, f"of the {len(training)} labelled cases", dataset)
     write_stand_ins(data, track)
     plan = Plan.of(dataset, plans, configuration)
-    folder, finished = arm_folder(settings, settings.name, dataset, plans, configuration)
-    if finished:
+    with arm_folder(settings, settings.name, dataset, plans, configuration) as (folder, finished):
+        if finished:
+            return folder
+
+        images = PreprocessedImages(preprocessed_dataset(plan, [case.name for case in (*training, *validation)]), plan)
+        anchors = Anchors.fitted(_edges(training, images), levels_of(plan.target))
+        detector, planned = build_detector(
+            plan.target, len(data.classes), anchors, seed=recipe.seed, low_precision=recipe.low_precision
+        )
+        own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled, "transfer": settings.transfer})
+        held_out = [case.name for case in (*validation, *data.test_cases())]
+        report = start_arm(own, plan, planned, folder, settings, held_out, settings.transfer)
+        if report is not None:
+            tell(report.table())
+
+        def tell_epoch(epoch: int, loss: float) -> None:
+            tell(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")
+
+        progress = Progress(folder / STATE, [case.name for case in training], settings.transfer, tell_epoch)
+        train(detector, plan.target, training, images, recipe, device, progress)
+        model = Model(detector, data.classes, anchors, plan)
+        result: dict[str, Any] = {"training_cases": len(training)}
+        result["validation"] = _predict(model, validation, images, settings.fold, folder / _RECORDS, device)
+        if test := data.test_cases():
+            files = FileImages(held_out_files(data), plan)
+            result["test"] = _predict(model, test, files, None, folder / "test_detections.json", device)
+        finish(folder, model, result, own, report, begin)
         return folder
-
-    images = PreprocessedImages(preprocessed_dataset(plan, [case.name for case in (*training, *validation)]), plan)
-    anchors = Anchors.fitted(_edges(training, images), levels_of(plan.target))
-    detector, planned = build_detector(
-        plan.target, len(data.classes), anchors, seed=recipe.seed, low_precision=recipe.low_precision
-    )
-    own = described(settings.arm, {**asdict(recipe), "labelled": settings.labelled, "transfer": settings.transfer})
-    held_out = [case.name for case in (*validation, *data.test_cases())]
-    report = start_arm(own, plan, planned, folder, settings, held_out, settings.transfer)
-    if report is not None:
-        tell(report.table())
-
-    def tell_epoch(epoch: int, loss: float) -> None:
-        tell(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")
-
-    progress = Progress(folder / STATE, [case.name for case in training], settings.transfer, tell_epoch)
-    train(detector, plan.target, training, images, recipe, device, progress)
-    model = Model(detector, data.classes, anchors, plan)
-    result: dict[str, Any] = {"training_cases": len(training)}
-    result["validation"] = _predict(model, validation, images, settings.fold, folder / _RECORDS, device)
-    if test := data.test_cases():
-        files = FileImages(held_out_files(data), plan)
-        result["test"] = _predict(model, test, files, None, folder / "test_detections.json", device)
-    finish(folder, model, result, own, report, begin)
-    return folder
 
 
 def _edges(cases: Sequence[Case], images: Images) -> np.ndarray:

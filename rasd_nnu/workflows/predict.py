@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from rasd_nnu.checkpoints.file import safe_load
+from rasd_nnu.compare.export import plain_cell
 from rasd_nnu.errors import DatasetError
 from rasd_nnu.files import write_text
+from rasd_nnu.nnunet.datasets import channel_files
 from rasd_nnu.nnunet.results import MODEL
 
 #: Stated in the file of a detection; the same as that of the records.
@@ -51,7 +53,7 @@ def _classify(folder: Path, source: Path, out: Path, device: torch.device) -> in
     table.writerow(["case", *(f"prob_{name}" for name in outputs), "positive"])
     for case, row in zip(files, values, strict=True):
         positive = [n for n, p in zip(outputs, row, strict=True) if p >= model.thresholds[n]]
-        table.writerow([case, *(f"{p:.9g}" for p in row), " ".join(positive)])
+        table.writerow([plain_cell(case), *(f"{p:.9g}" for p in row), " ".join(positive)])
     write_text(out, stream.getvalue())
     return len(files)
 
@@ -81,4 +83,4 @@ def _files(source: Path, ending: str) -> dict[str, list[str]]:
     if not found:
         raise DatasetError(f"{source} has no images named <case>_0000{ending}. Name them as for nnUNetv2_predict.")
     names = [path.name.removesuffix(f"_0000{ending}") for path in found]
-    return {name: sorted(map(str, source.glob(f"{name}_????{ending}"))) for name in names}
+    return {name: channel_files(source, name, ending) for name in names}

@@ -10,10 +10,12 @@ import pytest
 
 from rasd_nnu.checkpoints.registry import default_path
 from rasd_nnu.cli import doctor
-from rasd_nnu.errors import PlansError, SetupError, UserError
+from rasd_nnu.errors import DatasetError, PlansError, SetupError, UserError
 from rasd_nnu.nnunet.env import checkpoints_folder, nnunet_folder, require_folders
 from rasd_nnu.nnunet.plans import planned_target
+from rasd_nnu.nnunet.splits import read_splits
 from rasd_nnu.workflows.experiment.compact import add_compact
+from rasd_nnu.workflows.study.splits import folds_of
 from tests.helpers import TinyDataset
 from tests.safety.parts import one_line, target_of, write_json
 
@@ -135,6 +137,21 @@ def test_dataset_json_without_labels(data: TinyDataset) -> None:
     write_json(data.preprocessed / "dataset.json", {"channel_names": {"0": "MRI"}})
     with pytest.raises(PlansError, match="'labels' is missing"):
         planned_target(data.name, "3d_fullres")
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [{}, None, 3, [3], [{}], [{"train": 3, "val": []}], [{"train": [1], "val": []}], [{"train": [["a"]], "val": []}]],
+)
+def test_folds_of_another_shape(
+    data: TinyDataset, tmp_path: Path, splits: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (data.preprocessed, data.raw):
+        write_json(folder / "splits_final.json", splits)
+    for read in (read_splits, lambda file: folds_of(file.parent)):
+        with pytest.raises(DatasetError, match=r"splits_final\.json is no list of"):
+            read(data.raw / "splits_final.json")
+    assert "splits_final.json" in one_line(["choose", data.name, "-c", "3d_fullres", "--device", "cpu"], capsys)
 
 
 @pytest.mark.parametrize("variable", ["nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"])

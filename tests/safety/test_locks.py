@@ -19,7 +19,10 @@ from rasd_nnu.checkpoints.file import load_checkpoint
 from rasd_nnu.errors import CheckpointError, LockError
 from rasd_nnu.files import remove_unfinished
 from rasd_nnu.locks import exclusive
+from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.pretrain.offline import write_samples
+from rasd_nnu.trainers.choice import choice_path
+from tests.helpers import tiny_dataset
 from tests.pretrain.loop_parts import start, tiny_config, tiny_recipe
 
 
@@ -79,6 +82,12 @@ def test_two_commands_on_one_folder_of_samples(tmp_path: Path) -> None:
     with held_elsewhere(out), pytest.raises(LockError, match="is in use by another run"):
         write_samples(tiny_config(), out, 2)
     assert len(write_samples(tiny_config(), out, 2).files) == 2
+
+
+def test_two_choices_of_one_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]) -> None:
+    data = tiny_dataset(tmp_path, monkeypatch)
+    with held_elsewhere(choice_path(planned_target(data.name, "2d"), 0)):
+        assert "is in use by another run" in refused("choose", data.name, "-c", "2d", "--device", "cpu")
 
 
 def test_arms_that_are_added_at_once_are_all_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

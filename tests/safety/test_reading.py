@@ -1,4 +1,4 @@
-"""JSON and YAML are read with limits, and what is wrong is one line."""
+"""JSON, YAML and tables are read with limits, and what is wrong is one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from rasd_nnu.errors import ConfigError, DatasetError, printable
-from rasd_nnu.reading import MAX_BYTES, check_plain, parse_yaml, read_json, read_json_object, read_yaml
+from rasd_nnu.reading import MAX_BYTES, check_plain, parse_yaml, read_json, read_json_object, read_table, read_yaml
+from rasd_nnu.tasks.data import read_folder
+from rasd_nnu.workflows.experiment.few_shot import few_shot_split
+from rasd_nnu.workflows.features import read_classes
 
 BAD_JSON = {
     "not JSON": "{",
@@ -95,6 +98,36 @@ def test_bad_yaml(text: str) -> None:
 def test_good_yaml(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("a: &a {b: 1}\nc: {<<: *a, d: 2}\n1: x")
     assert read_yaml(tmp_path / "x.yaml") == {"a": {"b": 1}, "c": {"b": 1, "d": 2}, 1: "x"}
+
+
+BAD_TABLES = {
+    "nothing": b"",
+    "no such column": b"case,patient\na,b\n",
+    "not text": b"\x89PNG\xff\xfe",
+    "a cell is missing": b"case,group\na,b\nc\n",
+    "a cell is too large": b"case,group\na," + b"x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("content", BAD_TABLES.values(), ids=BAD_TABLES)
+def test_bad_tables(tmp_path: Path, content: bytes) -> None:
+    """Every reader of ``cases.csv`` says what is wrong with it."""
+    file = tmp_path / "cases.csv"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"cases\.csv"):
+        read_table(file, ("case", "group"))
+    (tmp_path / "dataset.json").write_text("{}")
+    (tmp_path / "splits_final.json").write_text("[]")
+    reads = (lambda: few_shot_split(file, 1, 1), lambda: read_classes(file, "group"), lambda: read_folder(tmp_path))
+    for read in reads if content else reads[:2]:
+        with pytest.raises(DatasetError, match=r"cases\.csv"):
+            read()
+
+
+def test_good_tables(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbfcase,group,note\na,b\nc,d,e,f\n")
+    rows = [{"case": "a", "group": "b", "note": ""}, {"case": "c", "group": "d", "note": "e"}]
+    assert read_table(tmp_path / "x.csv", ("case", "group")) == rows
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, {"a": b"x"}, [{"a": {None: 1}}]])

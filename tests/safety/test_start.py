@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from rasd_nnu.cli.main import main
 from rasd_nnu.errors import ConfigError
 from rasd_nnu.trainers.options import may_overwrite
 from tests.helpers import tiny_dataset
+from tests.pretrain.loop_parts import Watcher, start, tiny_recipe
 from tests.safety.parts import one_line
 from tests.trainers.helpers import make_trainer
 
@@ -36,6 +39,31 @@ def test_it_is_if_told(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RASD_OVERWRITE", "1")
     finished.on_train_start()
     assert (Path(finished.output_folder) / "transfer_report.json").is_file()
+
+
+def test_the_command_that_overwrites_tells_the_trainer_so(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr("os.execve", lambda program, command, environment: started.append(environment))
+    name = Path(finished.output_folder).parents[1].name
+    command = ["finetune", name, "-c", "2d", "--arm", "scratch", "--epochs", "1", "--device", "cpu"]
+    with pytest.raises(SystemExit, match="^2$"):
+        main(command)
+    with pytest.raises(SystemExit, match="^0$"):
+        main([*command, "--overwrite"])
+    assert [may_overwrite(environment) for environment in started] == [True]
+
+
+def test_a_long_run_takes_no_more_memory_at_its_start(tmp_path: Path) -> None:
+    class StopError(Exception):
+        """The run has begun."""
+
+    def stop(done: int) -> None:
+        raise StopError
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(StopError):
+        start(tmp_path / "a.pth", recipe=tiny_recipe(iterations=100_000_000), display=Watcher(stop))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB; a row of losses has 20 bytes
 
 
 def test_going_on_is_no_new_beginning(finished: Any) -> None:

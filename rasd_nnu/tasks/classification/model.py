@@ -5,18 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from rasd_nnu.tasks.classification.data import Images, Questions, fixed_size
 from rasd_nnu.tasks.classification.network import EncoderClassifier, build_classifier
 from rasd_nnu.tasks.classification.train import probabilities
 from rasd_nnu.tasks.images import Preprocessor
-from rasd_nnu.tasks.stored import Plan, load_model, load_weights, save_model
+from rasd_nnu.tasks.stored import Names, Plan, Stored, load_model, load_weights, save_model
 
 KIND = ("rasd_classifier", 2)
+
+
+class _Stored(Stored):
+    """What the file of a classifier holds."""
+
+    questions: Names
+    classes: list[Names]
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]]
+    series: bool
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.classes) != len(self.questions) or any(len(own) < 2 for own in self.classes):
+            raise ValueError("it has not two classes or more for each question")
+        if set(self.thresholds) != set(self.questions if len(self.questions) > 1 else self.classes[0]):
+            raise ValueError("it has not one threshold for each output")
+        return self
 
 
 @dataclass(frozen=True)
@@ -52,11 +71,11 @@ class Model:
         Raises:
             CheckpointError: If it is missing, damaged, or no classifier.
         """
-        content, plan = load_model(folder, KIND, "classifier", ["questions", "classes", "thresholds", "series"])
-        questions = Questions(tuple(content["questions"]), tuple(tuple(own) for own in content["classes"]))
-        network, _ = build_classifier(plan.target, len(questions.outputs), 0.0, seed=0, series=content["series"])
-        load_weights(network, content, folder)
-        return cls(network, questions, content["thresholds"], plan)
+        said, weights = load_model(folder, KIND, "classifier", _Stored)
+        questions = Questions(tuple(said.questions), tuple(tuple(own) for own in said.classes))
+        network, _ = build_classifier(said.plan.target, len(questions.outputs), 0.0, seed=0, series=said.series)
+        load_weights(network, weights, folder)
+        return cls(network, questions, said.thresholds, said.plan)
 
     def predict(self, files: Mapping[str, Sequence[str]], device: torch.device) -> np.ndarray:
         """Return probabilities ``(cases, outputs)`` of images from files.

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
 from monai.data.box_utils import clip_boxes_to_image
 from monai.transforms.croppad.array import SpatialPad
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from rasd_nnu.errors import CheckpointError
+from rasd_nnu.nnunet.results import MODEL
 from rasd_nnu.records.detection import Box
 from rasd_nnu.tasks.detection.images import Picture
-from rasd_nnu.tasks.detection.network import Anchors, build_detector
-from rasd_nnu.tasks.stored import Plan, load_model, load_weights, save_model
+from rasd_nnu.tasks.detection.network import Anchors, build_detector, levels_of
+from rasd_nnu.tasks.stored import Names, Plan, Stored, load_model, load_weights, save_model
 
 KIND = ("rasd_detector", 1)
 NOT_FINITE = "the network's outputs are not finite. Train again with a lower rate."
+_Edges = Annotated[list[Annotated[float, Field(gt=0, le=1e4)]], Field(min_length=1, max_length=16)]
+
+
+class _Anchors(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    scales: _Edges
+    shape: _Edges
+
+
+class _Stored(Stored):
+    """What the file of a detector holds."""
+
+    classes: Names
+    anchors: _Anchors
+    low_precision: bool
 
 
 @dataclass(frozen=True)
@@ -69,13 +88,14 @@ class Model:
         Raises:
             CheckpointError: If it is missing, damaged, or no detector.
         """
-        content, plan = load_model(folder, KIND, "detector", ["classes", "anchors", "low_precision"])
-        classes, anchors = tuple(content["classes"]), content["anchors"]
-        anchors = Anchors(tuple(anchors["scales"]), tuple(anchors["shape"]))
-        low_precision = content["low_precision"]
-        detector, _ = build_detector(plan.target, len(classes), anchors, seed=0, low_precision=low_precision)
-        load_weights(detector.network, content, folder)
-        return cls(detector, classes, anchors, plan)
+        said, weights = load_model(folder, KIND, "detector", _Stored)
+        target, scales, shape = said.plan.target, tuple(said.anchors.scales), tuple(said.anchors.shape)
+        if len(shape) != target.dims or len(scales) != levels_of(target):
+            raise CheckpointError(f"{folder / MODEL} has anchors of another network than its plans'. Train again.")
+        anchors, classes = Anchors(scales, shape), tuple(said.classes)
+        detector, _ = build_detector(target, len(classes), anchors, seed=0, low_precision=said.low_precision)
+        load_weights(detector.network, weights, folder)
+        return cls(detector, classes, anchors, said.plan)
 
     @torch.no_grad()
     def find(self, picture: Picture, device: torch.device) -> Found:

@@ -13,13 +13,15 @@ from typing import Any
 from rasd_nnu.checkpoints.registry import checkpoint_for
 from rasd_nnu.errors import CheckpointError, ConfigError, DatasetError, PlansError, did_you_mean
 from rasd_nnu.files import write_text
+from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet.commands import shown, train
 from rasd_nnu.nnunet.datasets import patients_of
 from rasd_nnu.nnunet.env import nnunet_folder
 from rasd_nnu.nnunet.plans import NetworkTarget, read_plans, target_from_plans
+from rasd_nnu.nnunet.splits import read_splits
 from rasd_nnu.nnunet.trainer_names import TrainerName
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
-from rasd_nnu.reading import read_json, read_json_object
+from rasd_nnu.reading import read_json_object
 from rasd_nnu.trainers.choice import ArmChoice, choice_path, write_choice
 from rasd_nnu.workflows.choose.decide import BASELINE, ArmScore, decide, score_arms
 from rasd_nnu.workflows.choose.inner import InnerFold, inner_folds
@@ -104,15 +106,22 @@ def choose(
         tell: Is told how it goes.
 
     Raises:
-        UserError: If data or plans are missing, or there is too little to choose on.
+        UserError: If data or plans are missing, there is too little to choose on, or another process is choosing.
     """
     content, dataset_json = read_plans(dataset, plans)
     target = target_from_plans(content, dataset_json, configuration)
     plan = Plan(content, dataset_json, configuration, fold, settings.device)
+    with exclusive(choice_path(target, fold)):
+        return _choose(plan, target, fold, settings, tell)
+
+
+def _choose(
+    plan: Plan, target: NetworkTarget, fold: int, settings: ChooseSettings, tell: Callable[[str], None]
+) -> Chosen:
     cases = _cases(plan, target)
     patients = patients_of(str(target.dataset), cases)
     folds = inner_folds(patients, cases, settings.folds)
-    candidates, notes = _candidates(settings.arms, target, content)
+    candidates, notes = _candidates(settings.arms, target, dict(plan.plans))
     notes += _missing_labels(plan, cases)
     records = _Records(choice_path(target, fold).with_suffix(".records.json"))
     count = len(candidates) * len(folds) * settings.seeds
@@ -152,7 +161,7 @@ def _cases(plan: Plan, target: NetworkTarget) -> list[str]:
         "data_identifier", f"{target.plans}_{plan.configuration}"
     )
     splits = folder / "splits_final.json"
-    known = len(read_json(splits, PlansError)) if splits.is_file() else 5
+    known = len(read_splits(splits)) if splits.is_file() else 5
     if not 0 <= int(plan.fold) < known:
         raise ConfigError(f"there is no fold {plan.fold}, expected 0 to {known - 1}.")
     try:
@@ -234,7 +243,8 @@ class _Records:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return what was kept, or None."""
-        return self._content.get(key)
+        found = self._content.get(key)
+        return found if isinstance(found, dict) and isinstance(found.get("dice"), dict) else None
 
     def put(self, key: str, record: dict[str, Any]) -> dict[str, Any]:
         """Keep and return a record; NaN, which JSON has not, becomes None."""

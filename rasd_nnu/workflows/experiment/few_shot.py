@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rasd_nnu.errors import DatasetError
+from rasd_nnu.reading import read_table
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,9 @@ def few_shot_split(cases_csv: Path, labelled: int, held_out: int, seed: int = 0)
         seed: Seed of the order of the patients.
 
     Raises:
-        DatasetError: If there are too few cases, or the held-out ones are of a single patient.
+        DatasetError: If the table is damaged, there are too few cases, or the held-out ones are of a single patient.
     """
-    with cases_csv.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(cases_csv, ("case", "group"), DatasetError)
     groups: dict[str, list[str]] = {}
     for row in rows:
         groups.setdefault(row["group"], []).append(row["case"])

@@ -12,13 +12,11 @@ from rasd_nnu.dataset_specs.splits import grouped_folds
 from rasd_nnu.errors import ConfigError, DatasetError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.datasets import patients_of
-from rasd_nnu.reading import read_json
+from rasd_nnu.nnunet.splits import Fold, read_splits
 from rasd_nnu.workflows.study.draw import Draw
 
 # Marks of the random streams: the orders of training and of validation patients have nothing to do with each other.
 _TRAINING, _VALIDATION = 11, 12
-
-Fold = dict[str, list[str]]
 
 
 def draw_folds(
@@ -85,10 +83,7 @@ def folds_of(raw: Path) -> list[Fold]:
     """
     file = raw / "splits_final.json"
     if file.is_file():
-        folds = read_json(file, DatasetError)
-        if not isinstance(folds, list) or not all(isinstance(f, dict) and {"train", "val"} <= f.keys() for f in folds):
-            raise DatasetError(f"{file} is no list of folds with 'train' and 'val'. Prepare the data set anew.")
-        return folds
+        return read_splits(file, "Prepare the data set anew.")
     names = {_case_of(path.name) for path in (raw / "imagesTr").glob("*_0000.*")}
     if not names:
         raise DatasetError(f"{raw} has no images in imagesTr. Prepare the data set first.")

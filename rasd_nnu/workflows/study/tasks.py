@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rasd_nnu.errors import ConfigError, DatasetError
 from rasd_nnu.files import expanded
 from rasd_nnu.nnunet.datasets import task_of
 from rasd_nnu.nnunet.env import nnunet_folder_if_set
+from rasd_nnu.reading import read_table
 from rasd_nnu.workflows.study.config import StudyConfig, StudyTask
 from rasd_nnu.workflows.study.draw import Draw
 from rasd_nnu.workflows.study.splits import draw_folds, folds_of
@@ -151,8 +151,7 @@ def _patients(raw: Path) -> dict[str, str]:
     file = raw / "cases.csv"
     if not file.is_file():
         return {}
-    with file.open(newline="", encoding="utf-8") as table:
-        return {row["case"]: row["group"] for row in csv.DictReader(table)}
+    return {row["case"]: row["group"] for row in read_table(file, ("case", "group"), DatasetError)}
 
 
 def check_kinds(config: StudyConfig, tasks: Sequence[ResolvedTask]) -> None:

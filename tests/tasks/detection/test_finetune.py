@@ -92,7 +92,7 @@ def test_both_arms_write_records_and_a_model_that_predicts(
     weights = {key: value for key, value in model["network_weights"].items() if key != first}
     damaged = [
         (model | {"network_weights": weights}, "does not fit the network of its plans: "),
-        ({key: value for key, value in model.items() if key != "anchors"}, "has no 'anchors'"),
+        ({key: value for key, value in model.items() if key != "anchors"}, "'anchors' is missing"),
         (model | {"dataset_json": model["dataset_json"] | {"channel_names": {"0": "R", "1": "G"}}}, "does not fit"),
         ({"network_weights": {}}, "is no classifier"),
     ]
