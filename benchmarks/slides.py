@@ -60,7 +60,7 @@ def simulate(folder: Path, edge: int) -> None:
         (folder / f"{name}.xml").write_text(OUTLINE.format("".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in corners)))
 
 
-def measure(folder: Path, edge: int) -> dict[str, float]:
+def measure(folder: Path, edge: int) -> dict[str, Any]:
     """Measure one size."""
     source, spec = folder / "source", folder / "slides.yaml"
     write_spec(spec)
