@@ -1,6 +1,6 @@
 """Does `tasks prepare` run as fast as the disk and the packing of the files allow, in bounded memory?
 
-    python benchmarks/prepare.py [--volumes 12] [--distinct 8] [--workers 2] [--endings ENDING ...] [--out FILE]
+    python benchmarks/prepare.py [--volumes 12] [--distinct 8] [--workers 2] [--endings ENDING ...] [--libraries L ...]
 
 Makes simulated CT volumes of 512x512x100 with labels, once as ``.nii.gz`` (prepare copies the bytes after reading and
 checking all voxels) and once as MetaImage (prepare packs them). Compared, each with the source out of the page cache:
@@ -144,8 +144,9 @@ def run_prepare(spec: Path, source: Path, raw: Path, workers: int) -> float:
     return usage.ru_maxrss / 1024
 
 
-def measure(folder: Path, volumes: int, distinct: int, ending: str, workers: int) -> dict[str, Any]:
+def measure(folder: Path, ending: str, options: argparse.Namespace) -> dict[str, Any]:
     """Measure one kind of source."""
+    volumes, distinct, workers = options.volumes, options.distinct, options.workers
     source, raw, spec = folder / "source", folder / "raw", folder / "own.yaml"
     write_spec(spec, ending)
     # Not in this process: Linux counts the memory of a parent as that of its children.
@@ -158,7 +159,7 @@ def measure(folder: Path, volumes: int, distinct: int, ending: str, workers: int
     seconds["second_run"] = timed(lambda: run_prepare(spec, source, raw, workers), source)
     written = sum(path.stat().st_size for path in raw.rglob("*") if path.is_file())
     shutil.rmtree(raw)
-    for library in LIBRARIES:
+    for library in options.libraries:
         target = folder / f"plain_{library}"
         seconds[f"plain_{library}"] = timed(lambda: run_plain(source, target, library, workers), source)  # noqa: B023
         shutil.rmtree(target)
@@ -167,6 +168,8 @@ def measure(folder: Path, volumes: int, distinct: int, ending: str, workers: int
         "volumes": volumes,
         "distinct_volumes": min(volumes, distinct),
         "workers": workers,
+        "cores": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
         "unpacked_mb": unpacked,
         "read_mb": sum(path.stat().st_size for path in files_of(source)) / MEGABYTE,
         "written_mb": written / MEGABYTE,
@@ -185,6 +188,7 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=8, help="volumes that differ; the others are copies")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--endings", nargs="+", default=[".nii.gz", ".mhd"], choices=[".nii.gz", ".mhd"])
+    parser.add_argument("--libraries", nargs="+", default=list(LIBRARIES), choices=list(LIBRARIES))
     parser.add_argument("--folder", type=Path, default=None, help="disk to measure; default: the temporary folder")
     parser.add_argument("--out", type=Path, default=RESULTS / "prepare.json")
     options = parser.parse_args()
@@ -193,8 +197,9 @@ def main() -> None:
     results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.is_file() else {}
     for ending in options.endings:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            results[ending] = measure(Path(folder), options.volumes, options.distinct, ending, options.workers)
-            print(ending, json.dumps(results[ending], indent=2), flush=True)
+            name = f"{options.volumes} {ending}, {options.workers} worker(s)"
+            results[name] = measure(Path(folder), ending, options)
+            print(name, json.dumps(results[name], indent=2), flush=True)
     from machine import describe_machine  # last, because it imports torch and takes memory
 
     results["machine"] = describe_machine("cpu")
