@@ -20,7 +20,7 @@ from typing import Any
 import calibration_fast as fast
 import calibration_rivals as rivals
 import numpy as np
-from calibration_designs import SHAPES, crossed, one_training, ratings
+from calibration_designs import SHAPES, SPREADS, crossed, one_training, ratings
 
 from rasd_nnu.files import write_text
 from rasd_nnu.stats import auc_delong, bootstrap_paired, delong_paired, obuchowski_rockette
@@ -52,11 +52,11 @@ def one_training_cell(shape: str, n: int, clustered: bool) -> Cell:
     return run
 
 
-def crossed_cell(shape: str, seeds: int, n: int, seed_sd: float) -> Cell:
+def crossed_cell(spreads: str, seeds: int, n: int, seed_sd: float) -> Cell:
     """Return the cell of several seeds; with one seed: how often the test of these very trainings rejects."""
 
     def run(simulations: int, rng: np.random.Generator) -> dict[str, float]:
-        differences = crossed(shape, seeds, n, seed_sd, simulations, rng)
+        differences = crossed(spreads, seeds, n, seed_sd, simulations, rng)
         averaged = fast.one_training_p(differences.mean(1))[0] <= 0.05
         if seeds == 1:
             return _percent({"patients_only": averaged})
@@ -92,7 +92,7 @@ def auc_cell(seeds: int, n: int, seed_sd: float) -> Cell:
         for row in scores:
             areas, covariance = auc_delong(labels, row.reshape(2 * seeds, n))
             tests.append(obuchowski_rockette(areas.reshape(2, seeds), covariance, n))
-        ways = {"primary": "test", "hillis": "hillis", "conservative": "conservative"}
+        ways = {"primary": "test", "hillis": "hillis"}
         return _percent({key: [getattr(t, name).p <= 0.05 for t in tests] for key, name in ways.items()})
 
     return run
@@ -106,11 +106,11 @@ def cells() -> dict[str, Cell]:
             for clustered in (False, True):
                 name = f"one|{shape}|n={n}|{'1 to 5 cases' if clustered else '1 case'}"
                 found[name] = one_training_cell(shape, n, clustered)
-        for shape in ("normal", "skewed (exponential, 2.0)"):
+        for spreads in SPREADS:
             for seeds in (1, 2, 3, 5, 8):
                 for points in (0.0, 0.5, 1.0, 2.0):
-                    name = f"crossed|{shape}|seeds={seeds}|n={n}|seed sd={points}"
-                    found[name] = crossed_cell(shape, seeds, n, points / 100)
+                    name = f"crossed|{spreads}|seeds={seeds}|n={n}|seed sd={points}"
+                    found[name] = crossed_cell(spreads, seeds, n, points / 100)
     for n in (30, 100):
         for seeds in (1, 3, 8):
             for sd in (0.0,) if seeds == 1 else (0.0, 0.3):

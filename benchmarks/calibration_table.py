@@ -10,6 +10,9 @@ import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from calibration_designs import SPREADS
+from calibration_spreads import sentence
+
 from rasd_nnu.files import write_text
 
 ROOT = Path(__file__).parent
@@ -29,7 +32,7 @@ ONE = {
 CROSSED = {
     "primary": "primary",
     "hillis": "Hillis",
-    "conservative": "conservative",
+    "satterthwaite": "Satterthwaite",
     "pigeonhole": "pigeonhole",
     "patients_only": "seeds averaged, patients alone",
 }
@@ -83,7 +86,6 @@ def areas(cells: Cells) -> list[str]:
         "bootstrap_average_precision": "bootstrap, average precision",
         "primary": "primary",
         "hillis": "Hillis",
-        "conservative": "conservative",
     }
     rows = []
     for name, cell in cells.items():
@@ -91,22 +93,6 @@ def areas(cells: Cells) -> list[str]:
             seeds, n, sd = (part.split("=")[1] for part in name.split("|")[1:])
             rows.append([seeds, n, sd, *(show(cell, key) for key in keys)])
     return table(["seeds", "cases", "seed sd", *keys.values()], rows)
-
-
-def measured_seeds() -> str:
-    """Return what the few-label benchmark says of the spread over seeds, in Dice points."""
-    found: dict[int, list[float]] = {}
-    for path in sorted((ROOT / "results").glob("transfer_*.json")):
-        content = json.loads(path.read_text())
-        steps = content["recipe"]["epochs"] * content["recipe"]["iterations"]
-        for row in content["rows"]:
-            pairs = [(s["a"], s["b"]) for s in row["seeds"] if s["a"] is not None and s["b"] is not None]
-            if len(pairs) > 1:
-                found.setdefault(steps, []).append(100 * statistics.stdev(a - b for a, b in pairs))
-    return "; ".join(
-        f"{steps} iterations: median {statistics.median(v):.1f}, {min(v):.1f} to {max(v):.1f} ({len(v)} comparisons)"
-        for steps, v in sorted(found.items())
-    )
 
 
 def summary(cells: Cells) -> list[str]:
@@ -125,13 +111,13 @@ def summary(cells: Cells) -> list[str]:
             f"{seeds} seeds, {key}": {
                 k: v for k, v in larger.items() if f"seeds={seeds}|" in k and k.startswith("crossed")
             }
-            for key in ("primary", "conservative")
+            for key in ("primary", "satterthwaite")
             for seeds in (2, 3, 5, 8)
         },
     }
     rows = []
     for title, group in groups.items():
-        values = [v["conservative" if title.endswith("conservative") else "primary"] for v in group.values()]
+        values = [v["satterthwaite" if title.endswith("satterthwaite") else "primary"] for v in group.values()]
         inside, covered = sum(v <= 6 for v in values), sum(3 <= v <= 7 for v in values)
         spread = f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
         rows.append([title, str(len(values)), f"{inside}", f"{covered}", spread])
@@ -153,10 +139,10 @@ def main() -> None:
         "",
         *one_training(cells),
         "",
-        f"### Several seeds\n\nMeasured spread of the arms' difference over seeds, Dice points: {measured_seeds()}.",
+        f"### Several seeds\n\nMeasured standard deviations of the arms' difference, Dice points: {sentence()}.",
     ]
-    for shape in ("normal", "skewed (exponential, 2.0)"):
-        parts += ["", f"Patients: {shape}", "", *crossed(cells, shape)]
+    for spreads in SPREADS:
+        parts += ["", f"Patients: {spreads}", "", *crossed(cells, spreads)]
     parts += ["", "### AUC and average precision", "", *areas(cells), "", "### Speed", ""]
     parts += table(
         ["what", "machine", "s"], [[k, speed["machine"]["cpu"], f"{v:.1f}"] for k, v in speed["seconds"].items()]

@@ -120,7 +120,6 @@ def _primary_rows(result: PairedStatistics) -> list[tuple[str, str]]:
     if crossed is not None:
         return [
             (f"p, {crossed.n_seeds} seeds x {crossed.n_patients} units crossed", format_p(crossed.test.p)),
-            ("p, conservative (generalized)", format_p(crossed.conservative.p)),
             ("p, Hillis' degrees of freedom", format_p(crossed.hillis.p)),
             ("p, these very trainings", format_p(crossed.these_seeds.p)),
         ]

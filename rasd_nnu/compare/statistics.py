@@ -157,7 +157,8 @@ def margin_test(crossed: CrossedTest | None, test: MeanTest | None, margin: floa
     if margin is None:
         return None
     if crossed is not None:
-        return equivalence(crossed.difference, crossed.se, crossed.test.df, margin) if crossed.se > 0 else None
+        way = crossed.test
+        return equivalence(crossed.difference, way.se, way.df, margin) if way.se > 0 else None
     if test is None or test.se == 0:
         return None
     return equivalence(test.mean, test.se, test.n_units - 1, margin)

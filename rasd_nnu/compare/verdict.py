@@ -40,7 +40,7 @@ def verdict(names: tuple[str, str], result: PairedStatistics, recipe_differences
     numbers = f"{interval}; p {format_p(result.p)}, {n}"
     if result.p < ALPHA:
         better = "better" if result.favour > 0 else "worse"
-        sentence = f"{a} is {better} than {b} ({numbers})." + _unconfirmed(result)
+        sentence = f"{a} is {better} than {b} ({numbers})."
     elif result.smallest_p is not None and result.smallest_p >= ALPHA:
         ties = f", {result.ties} of them without a difference," if result.ties else ""
         sentence = (
@@ -52,16 +52,6 @@ def verdict(names: tuple[str, str], result: PairedStatistics, recipe_differences
     if recipe_differences:
         sentence += " The arms differ in more than the initial weights, so nothing here is due to them alone."
     return sentence
-
-
-def _unconfirmed(result: PairedStatistics) -> str:
-    """Return the sentence for few seeds, where the conservative test does not confirm the primary one."""
-    if result.crossed is None or result.crossed.conservative.p < ALPHA:
-        return ""
-    return (
-        f" With {result.n_seeds} seeds the conservative test, which keeps its level, does not confirm it "
-        f"(p {format_p(result.crossed.conservative.p)})."
-    )
 
 
 def about_seeds(comparison: Comparison) -> str:

@@ -59,6 +59,11 @@ class VarianceComponents(Result):
     dbm_seed_patient: float
     dbm_residual: float
 
+    @property
+    def ms_common(self) -> float:
+        """What patients add to the mean squares of the mean difference: seeds times their covariance, 0 or more."""
+        return max(self.ms_patient - self.ms_residual, 0.0)
+
     def variance_of_mean(self, seeds: float, patients: float) -> float:
         """Return the variance of the mean difference with so many seeds and patients, components below 0 as 0."""
         seed, patient, residual = (max(x, 0.0) for x in (self.seed, self.patient, self.residual))

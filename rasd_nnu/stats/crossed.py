@@ -9,21 +9,21 @@ is the three-way analysis of variance of Dorfman, Berbaum and Metz (1992); Hilli
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from rasd_nnu.stats import skewness
+from rasd_nnu.stats.calibrated import calibration_note
 from rasd_nnu.stats.components import VarianceComponents, estimate_components
 from rasd_nnu.stats.covariance import mean_covariance
-from rasd_nnu.stats.generalized import generalized_half_width, generalized_p
+from rasd_nnu.stats.critical import weighted_df
 from rasd_nnu.stats.result import Interval, Result, check_confidence
 from rasd_nnu.stats.units import unit_means
 
 FloatArray = npt.NDArray[np.float64]
-RELIABLE_SEEDS = 5
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Reference(Result):
 
     Args:
         p: Two-sided p-value.
-        df: Degrees of freedom of Student's t; infinite for the normal distribution, NaN where neither is used.
+        se: Standard error that the difference is divided by.
+        df: Degrees of freedom of Student's t; infinite for the normal distribution.
         interval: Values of the difference that are not rejected.
     """
 
     p: float
+    se: float
     df: float
     interval: Interval
 
@@ -52,11 +54,9 @@ class CrossedTest(Result):
         se: Its standard error over other seeds and other patients.
         skewness: Estimated skewness of the difference, from the patients; 0 where it is not known.
         by_seed: Difference of each seed.
-        test: The primary analysis: seeds and patients random, Satterthwaite's degrees of freedom (which count the
-            patients, too), t corrected for skewness.
+        test: The primary analysis, seeds and patients random, degrees of freedom of `critical.weighted_df`, t corrected for
+            skewness; never less careful than with these very trainings.
         hillis: Seeds and patients random, Hillis' degrees of freedom (2007), uncorrected: what MRMC software prints.
-        conservative: Seeds and patients random, generalized p-value (Weerahandi 1993), which keeps the level with 2 or
-            3 seeds, too, and is larger than it need be where seeds hardly matter.
         these_seeds: Patients random, these very trainings.
         these_patients: Seeds random, these very patients.
         components: Variance components.
@@ -71,7 +71,6 @@ class CrossedTest(Result):
     by_seed: tuple[float, ...]
     test: Reference
     hillis: Reference
-    conservative: Reference
     these_seeds: Reference
     these_patients: Reference
     components: VarianceComponents
@@ -152,76 +151,56 @@ def _judge(
 ) -> CrossedTest:
     """Refer the mean of the seeds' differences to the several distributions."""
     s, n = by_seed.size, n_patients
-    seeds, patients, rest = parts.ms_seed, parts.ms_patient, parts.ms_residual
-    common = max(patients - rest, 0.0)
-    variance = (seeds + common) / s
-    mean, se = float(by_seed.mean()), float(np.sqrt(variance))
-    a = third_cumulant / se**3 if se > 0 else 0.0
-    satterthwaite = _df((seeds + common) ** 2, seeds**2 / (s - 1) + (common > 0) * _df_cases(patients, rest, s, n))
-    fixed_seeds = float(np.sqrt(patients / s))
-    fixed_patients = float(np.sqrt(seeds / s))
-    degrees = (s - 1, n - 1, (s - 1) * (n - 1))
+    seeds, variance = parts.ms_seed, parts.ms_seed + parts.ms_common
+    mean, se = float(by_seed.mean()), float(np.sqrt(variance / s))
     return CrossedTest(
         n_seeds=s,
         n_patients=n,
         difference=mean,
         se=se,
-        skewness=a,
+        skewness=third_cumulant / se**3 if se > 0 else 0.0,
         by_seed=tuple(by_seed.tolist()),
-        test=_student(mean, se, satterthwaite, alpha, "satterthwaite", a),
-        hillis=_student(mean, se, _df((seeds + common) ** 2, seeds**2 / (s - 1)), alpha, "hillis"),
-        conservative=_generalized(mean, se, np.array([seeds, patients, rest]) / s, degrees, alpha, a),
-        these_seeds=_student(mean, fixed_seeds, float(n - 1), alpha, "fixed seeds"),
-        these_patients=_student(mean, fixed_patients, float(s - 1), alpha, "fixed patients"),
+        test=_primary(mean, parts, third_cumulant, alpha),
+        hillis=_student(mean, se, _df(variance**2, seeds**2 / (s - 1)), alpha, "hillis"),
+        these_seeds=_student(mean, float(np.sqrt(parts.ms_patient / s)), float(n - 1), alpha, "fixed seeds"),
+        these_patients=_student(mean, float(np.sqrt(seeds / s)), float(s - 1), alpha, "fixed patients"),
         components=parts,
-        note=_note(s, n),
+        note=calibration_note(s, n),
     )
+
+
+def _primary(mean: float, parts: VarianceComponents, third_cumulant: float, alpha: float) -> Reference:
+    """Judge the mean over other seeds and other patients.
+
+    The variance is that of Obuchowski and Rockette, the degrees of freedom are those of `critical.weighted_df`. What is
+    not shown of these very trainings is not claimed of others: the larger of both p-values counts, and the interval
+    holds that of fixed seeds. (Two seeds that agree by chance would otherwise give the smaller p-value of the two.)
+    """
+    s, n = parts.n_seeds, parts.n_patients
+    variance = parts.ms_seed + parts.ms_common
+    share = parts.ms_seed / variance if variance > 0 else 0.0
+    ways = []
+    for squared, df, method in (
+        (variance / s, weighted_df(share, s, n), "crossed"),
+        (parts.ms_patient / s, float(n - 1), "fixed seeds"),
+    ):
+        se = float(np.sqrt(squared))
+        ways.append(_student(mean, se, df, alpha, method, third_cumulant / se**3 if se > 0 else 0.0))
+    wider = max(ways, key=lambda way: way.interval.high - way.interval.low)
+    low, high = min(way.interval.low for way in ways), max(way.interval.high for way in ways)
+    return replace(wider, p=max(way.p for way in ways), interval=replace(wider.interval, low=low, high=high))
 
 
 def _df(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else float("inf")
 
 
-def _df_cases(patients: float, rest: float, s: int, n: int) -> float:
-    """Return the terms of Satterthwaite's denominator that belong to the patients' mean squares."""
-    return patients**2 / (n - 1) + rest**2 / ((s - 1) * (n - 1))
-
-
 def _student(mean: float, se: float, df: float, alpha: float, method: str, a: float = 0.0) -> Reference:
     """Refer mean / se, corrected for the skewness ``a``, to Student's t."""
     if se == 0:
-        return _no_variance(mean, alpha, df)
+        note = "no variance to judge the difference by; it is not certainty"
+        return Reference(0.0 if mean else 1.0, se, df, Interval(mean, mean, 1 - alpha, "degenerate", note))
     p = float(2 * stats.t.sf(abs(float(skewness.transform(mean / se, a))), df))
     h = float(stats.t.ppf(1 - alpha / 2, df))
     low, high = (mean - se * skewness.inverse(x, a) for x in (h, -h))
-    return Reference(p, df, Interval(low, high, 1 - alpha, method))
-
-
-def _generalized(
-    mean: float, se: float, mean_squares: FloatArray, degrees: tuple[int, int, int], alpha: float, a: float
-) -> Reference:
-    """Refer the mean to its generalized (fiducial) distribution; the correction for skewness is carried over."""
-    if se == 0:
-        return _no_variance(mean, alpha, float("nan"))
-    corrected = float(skewness.transform(mean / se, a)) * se
-    p = generalized_p(corrected, mean_squares, degrees)
-    h = generalized_half_width(mean_squares, degrees, alpha) / se
-    low, high = (mean - se * skewness.inverse(x, a) for x in (h, -h))
-    return Reference(p, float("nan"), Interval(low, high, 1 - alpha, "generalized"))
-
-
-def _no_variance(mean: float, alpha: float, df: float) -> Reference:
-    note = "no variance to judge the difference by; it is not certainty"
-    return Reference(0.0 if mean else 1.0, df, Interval(mean, mean, 1 - alpha, "degenerate", note))
-
-
-def _note(s: int, n: int) -> str:
-    notes = []
-    if s < RELIABLE_SEEDS:
-        notes.append(
-            f"{s} seeds: where seeds matter more than patients, the test at 5 % rejects too often "
-            f"({'9 to 13' if s == 2 else '6 to 8'} %); the conservative p-value does not"
-        )
-    if n < 10:
-        notes.append(f"n = {n}: with skewed differences the level of 5 % does not hold below n = 10")
-    return "; ".join(notes)
+    return Reference(p, se, df, Interval(low, high, 1 - alpha, method))

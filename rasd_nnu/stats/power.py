@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from rasd_nnu.stats.components import VarianceComponents
+from rasd_nnu.stats.critical import weighted_critical
 from rasd_nnu.stats.result import Result
 
 MOST = 10_000  # patients or seeds beyond which the answer is "not in this way"
@@ -44,7 +45,7 @@ def paired_power(difference: float, sd: float, n: int, alpha: float = 0.05) -> f
     """
     if sd <= 0 or n < 2:
         raise ValueError(f"power needs a positive standard deviation and 2 units, got {sd} and {n}")
-    return _power(difference * math.sqrt(n) / sd, n - 1, alpha)
+    return _power(difference * math.sqrt(n) / sd, n - 1, float(stats.t.ppf(1 - alpha / 2, n - 1)))
 
 
 def paired_sizes(difference: float, sd: float, n: int, target: float = 0.8, alpha: float = 0.05) -> Sizes:
@@ -78,7 +79,8 @@ def crossed_power(
     if common > 0:
         denominator += of_patients**2 / (patients - 1) + of_rest**2 / ((seeds - 1) * (patients - 1))
     df = (of_seeds + common) ** 2 / denominator if denominator > 0 else math.inf
-    return _power(difference / math.sqrt(variance), df, alpha)
+    critical = weighted_critical(of_seeds / (of_seeds + common), seeds, patients, alpha)
+    return _power(difference / math.sqrt(variance), df, critical)
 
 
 def crossed_sizes(difference: float, components: VarianceComponents, target: float = 0.8, alpha: float = 0.05) -> Sizes:
@@ -89,9 +91,9 @@ def crossed_sizes(difference: float, components: VarianceComponents, target: flo
     return Sizes(difference, target, crossed_power(difference, components, s, n, alpha), patients, seeds)
 
 
-def _power(noncentrality: float, df: float, alpha: float) -> float:
-    """Return the power of a two-sided t-test."""
-    critical, shift = float(stats.t.ppf(1 - alpha / 2, df)), abs(noncentrality)
+def _power(noncentrality: float, df: float, critical: float) -> float:
+    """Return the power of a two-sided t-test with a critical value."""
+    shift = abs(noncentrality)
     if math.isinf(df):
         return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift))
     if shift > 6:  # the other tail is below 1e-9, and scipy returns NaN for some of these
