@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from rasd_nnu.stats import crossed_mean_test, mean_test, skewness
-from rasd_nnu.stats.critical import exponent
+from rasd_nnu.stats.critical import agreement, exponent
 from rasd_nnu.stats.flips import EXACT_UNITS
 
 FloatArray = npt.NDArray[np.float64]
@@ -84,18 +84,20 @@ def crossed_p(d: FloatArray) -> dict[str, FloatArray]:
     common = np.maximum(patients - residual, 0.0)
     total = seeds + common
     third = ((of_patients - mean[:, None]) ** 3).sum(1) / ((n - 1) * (n - 2) * n)
-    t = mean / np.sqrt(total / s)
-    corrected, fixed = (
-        np.abs(skewness.transform(mean / np.sqrt(variance / s), third / (variance / s) ** 1.5))
-        for variance in (total, patients)
-    )
+    careful = total + agreement(s) * residual / (s - 1)
     cases = np.where(common > 0, patients**2 / (n - 1) + residual**2 / ((s - 1) * (n - 1)), 0.0)
-    primary = 2 * stats.t.sf(corrected, _weighted_df(seeds / total, s, n))
+    satterthwaite = total**2 / (seeds**2 / (s - 1) + cases)
     return {
-        "primary": np.maximum(primary, 2 * stats.t.sf(fixed, n - 1)),
-        "satterthwaite": 2 * stats.t.sf(corrected, total**2 / (seeds**2 / (s - 1) + cases)),
-        "hillis": 2 * stats.t.sf(np.abs(t), total**2 / (seeds**2 / (s - 1))),
+        "primary": _p(mean, careful / s, _weighted_df(seeds / careful, s, n), third),
+        "satterthwaite": _p(mean, total / s, satterthwaite, third),
+        "hillis": _p(mean, total / s, total**2 / (seeds**2 / (s - 1)), np.zeros_like(third)),
     }
+
+
+def _p(mean: FloatArray, variance: FloatArray, df: FloatArray, third: FloatArray) -> FloatArray:
+    """Return the p-value of a mean with a variance and a third cumulant."""
+    corrected = skewness.transform(mean / np.sqrt(variance), third / variance**1.5)
+    return np.asarray(2 * stats.t.sf(np.abs(corrected), df))
 
 
 def _weighted_df(share: FloatArray, s: int, n: int) -> FloatArray:

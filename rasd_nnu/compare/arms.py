@@ -187,7 +187,7 @@ def warnings_of(
     if arms[0].runs.keys() != arms[1].runs.keys():
         found.append(f"the arms have different seeds: {', '.join(f'{arm.name} has {_seed_text(arm)}' for arm in arms)}")
     if overall.ties == overall.n_units:
-        found.append("the arms have the same score in every case; are they copies of one training?")
+        found.append("the arms have the same score in every case, as copies of one training would")
     if missing := provenance.recipe_unknown(arms[0].files, arms[1].files):
         what = "the recipes of the arms were" if missing == "plans.json" else "the settings of the trainers were"
         found.append(f"{what} not compared: no {missing} beside the records")

@@ -11,9 +11,8 @@ _TESTS = {
     "mean": "The mean paired difference was tested with a skewness-corrected studentised sign-flip test (Hall 1992; "
     "Janssen 1997); the 95 % confidence interval holds the values that this test does not reject.",
     "crossed": "Training seeds and {unit} were treated as crossed random effects, as readers and cases are in "
-    "multi-reader multi-case studies (Obuchowski and Rockette 1995; Dorfman, Berbaum and Metz 1992), with "
-    "critical values weighted after Cochran and Cox (1950); where the trainings at hand show no difference, none is "
-    "claimed. A two-way bootstrap (Owen 2007) serves as a second opinion.",
+    "multi-reader multi-case studies (Obuchowski and Rockette 1995; Dorfman, Berbaum and Metz 1992), with critical "
+    "values weighted after Cochran and Cox (1950); a two-way bootstrap (Owen 2007) serves as a second opinion.",
     "delong": "AUCs were compared with the test of DeLong et al. (1988), for clustered data after Obuchowski (1997).",
     "bootstrap": "{unit} were resampled 2,000 times, both arms together; the 95 % confidence interval is the "
     "percentile interval.",

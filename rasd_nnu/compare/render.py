@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rasd_nnu.compare.export import across_rows, entry_rows, rank_rows
+from rasd_nnu.compare.export import across_rows, entry_rows, rank_rows, without_constant
 from rasd_nnu.compare.result import Comparison, PairedStatistics
 from rasd_nnu.compare.scoring import DESCRIPTIONS
 from rasd_nnu.compare.study import Study
 from rasd_nnu.compare.verdict import ALPHA, about_collapse, about_margin, about_seeds, about_sizes, format_p
 
 _SHOWN = 10  # lines of differences between recipes
+_NAME_WIDTH = 20  # of the first column of a table, at least
+_DISPENSABLE = ("mean A", "mean B", "p Wilcoxon", "P(A) / P(equal) / P(B)", "score", "B", "n")  # all are in --json
 
 
 def print_study(study: Study, console: Console) -> None:
@@ -32,14 +34,24 @@ def print_study(study: Study, console: Console) -> None:
             ("Mean ranks (1 is best)", rank_rows(study)),
         ):
             if rows:
-                console.print(_table(title, headers, rows))
-        for entry in study.entries:
-            lines = [about_collapse(entry.comparison), *(f"Warning: {w}." for w in entry.comparison.warnings)]
-            for line in filter(None, lines):
-                text = f"{entry.design.title}, {entry.comparison.names[0]}: {line}"
-                console.print(escape(text), highlight=False, soft_wrap=True)
+                console.print(_fitting(title, headers, rows, console))
+        for line in _study_remarks(study):
+            console.print(escape(line), highlight=False, soft_wrap=True)
     for line in study.skipped:
         console.print(escape(f"Not compared: {line}."), highlight=False, soft_wrap=True)
+
+
+def _study_remarks(study: Study) -> list[str]:
+    """Return what has to be said of single comparisons; what holds of all of them once."""
+    of_line: dict[str, list[str]] = {}
+    for entry in study.entries:
+        lines = [about_collapse(entry.comparison), *(f"Warning: {w}." for w in entry.comparison.warnings)]
+        for line in filter(None, lines):
+            of_line.setdefault(line, []).append(f"{entry.design.title}, {entry.comparison.names[0]}")
+    found = []
+    for line, names in of_line.items():
+        found += [f"All comparisons: {line}"] if len(names) == len(study.entries) else [f"{n}: {line}" for n in names]
+    return found
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -78,6 +90,19 @@ def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[Any]]) ->
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     return table
+
+
+def _fitting(title: str, headers: Sequence[str], rows: list[list[str]], console: Console) -> Table:
+    """Return a table that leaves room for its first column: less important columns go where it is too narrow."""
+    said, (headers, rows) = without_constant((headers, rows))
+    title = f"{title} ({said})" if said else title
+    for column in ("", *_DISPENSABLE):
+        kept = [i for i, name in enumerate(headers) if name != column]
+        headers, rows = [headers[i] for i in kept], [[row[i] for i in kept] for row in rows]
+        numbers = sum(max(len(str(line[i])) for line in (headers, *rows)) + 2 for i in range(1, len(headers)))
+        if numbers + _NAME_WIDTH <= console.width:
+            break
+    return _table(title, headers, rows)
 
 
 def _overall_table(comparison: Comparison) -> Table:

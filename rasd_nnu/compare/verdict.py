@@ -40,7 +40,9 @@ def verdict(names: tuple[str, str], result: PairedStatistics, recipe_differences
     numbers = f"{interval}; p {format_p(result.p)}, {n}"
     if result.p < ALPHA:
         better = "better" if result.favour > 0 else "worse"
-        sentence = f"{a} is {better} than {b} ({numbers})."
+        sentence = f"{a} is {better} than {b} ({numbers})." + _not_by_these(result)
+    elif result.ties == result.n_units:
+        sentence = f"{a} and {b} have the same score in all {result.n_units} cases: there is no difference to test."
     elif result.smallest_p is not None and result.smallest_p >= ALPHA:
         ties = f", {result.ties} of them without a difference," if result.ties else ""
         sentence = (
@@ -52,6 +54,16 @@ def verdict(names: tuple[str, str], result: PairedStatistics, recipe_differences
     if recipe_differences:
         sentence += " The arms differ in more than the initial weights, so nothing here is due to them alone."
     return sentence
+
+
+def _not_by_these(result: PairedStatistics) -> str:
+    """Return the sentence for seeds that agree by chance, so that more is claimed of others than of themselves."""
+    if result.crossed is None or result.crossed.these_seeds.p < ALPHA:
+        return ""
+    return (
+        f" It rests on how closely the {result.n_seeds} seeds agree: these trainings alone do not show it "
+        f"(p {format_p(result.crossed.these_seeds.p)})."
+    )
 
 
 def about_seeds(comparison: Comparison) -> str:

@@ -159,6 +159,9 @@ def _paired(
     if min(n_positive, n_negative) < RELIABLE_CASES:
         notes.append(f"{n_positive} positive and {n_negative} negative cases: unreliable below {RELIABLE_CASES}")
     if se < 1e-12:
-        notes.append("the arms rank all cases alike: there is no variance to judge a difference by")
+        notes.append(
+            "no variance to judge a difference by, as the orders of cases are perfect, constant or the same; it is not "
+            "certainty"
+        )
     difference = scores[0] - scores[1]
     return PairedScores(*scores, difference, se, p, interval, n_positive, n_negative, method, "; ".join(notes))

@@ -9,7 +9,7 @@ is the three-way analysis of variance of Dorfman, Berbaum and Metz (1992); Hilli
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from rasd_nnu.stats import skewness
 from rasd_nnu.stats.calibrated import calibration_note
 from rasd_nnu.stats.components import VarianceComponents, estimate_components
 from rasd_nnu.stats.covariance import mean_covariance
-from rasd_nnu.stats.critical import weighted_df
+from rasd_nnu.stats.critical import agreement, weighted_df
 from rasd_nnu.stats.result import Interval, Result, check_confidence
 from rasd_nnu.stats.units import unit_means
 
@@ -54,8 +54,8 @@ class CrossedTest(Result):
         se: Its standard error over other seeds and other patients.
         skewness: Estimated skewness of the difference, from the patients; 0 where it is not known.
         by_seed: Difference of each seed.
-        test: The primary analysis, seeds and patients random, degrees of freedom of `critical.weighted_df`, t corrected for
-            skewness; never less careful than with these very trainings.
+        test: The primary analysis: seeds and patients random, degrees of freedom of `critical.weighted_df`, t corrected
+            for skewness.
         hillis: Seeds and patients random, Hillis' degrees of freedom (2007), uncorrected: what MRMC software prints.
         these_seeds: Patients random, these very trainings.
         these_patients: Seeds random, these very patients.
@@ -172,23 +172,15 @@ def _judge(
 def _primary(mean: float, parts: VarianceComponents, third_cumulant: float, alpha: float) -> Reference:
     """Judge the mean over other seeds and other patients.
 
-    The variance is that of Obuchowski and Rockette, the degrees of freedom are those of `critical.weighted_df`. What is
-    not shown of these very trainings is not claimed of others: the larger of both p-values counts, and the interval
-    holds that of fixed seeds. (Two seeds that agree by chance would otherwise give the smaller p-value of the two.)
+    The variance is that of Obuchowski and Rockette, plus a part of the mean square that seeds would have if they did
+    not differ (`critical.agreement`): two or three that agree by chance do not give an interval of no width. The
+    degrees of freedom are those of `critical.weighted_df`.
     """
     s, n = parts.n_seeds, parts.n_patients
-    variance = parts.ms_seed + parts.ms_common
-    share = parts.ms_seed / variance if variance > 0 else 0.0
-    ways = []
-    for squared, df, method in (
-        (variance / s, weighted_df(share, s, n), "crossed"),
-        (parts.ms_patient / s, float(n - 1), "fixed seeds"),
-    ):
-        se = float(np.sqrt(squared))
-        ways.append(_student(mean, se, df, alpha, method, third_cumulant / se**3 if se > 0 else 0.0))
-    wider = max(ways, key=lambda way: way.interval.high - way.interval.low)
-    low, high = min(way.interval.low for way in ways), max(way.interval.high for way in ways)
-    return replace(wider, p=max(way.p for way in ways), interval=replace(wider.interval, low=low, high=high))
+    variance = parts.ms_seed + agreement(s) * parts.ms_residual / (s - 1) + parts.ms_common
+    se = float(np.sqrt(variance / s))
+    df = weighted_df(parts.ms_seed / variance if variance > 0 else 0.0, s, n)
+    return _student(mean, se, df, alpha, "crossed", third_cumulant / se**3 if se > 0 else 0.0)
 
 
 def _df(numerator: float, denominator: float) -> float:

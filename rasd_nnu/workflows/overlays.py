@@ -65,13 +65,13 @@ def case_pictures(comparison: Comparison, dataset: str) -> list[Picture]:
         reference, prediction_a = files[0][row.case]
         prediction_b = files[1][row.case][1]
         image = _image(Path(comparison.sources[comparison.names[0]][0]), dataset, row.case, reference.name)
-        layers = [_read(path)[0] for path in (reference, prediction_a, prediction_b)]
-        _, spacing = _read(reference)
-        background = _read(image)[0] if image else np.zeros(layers[0].shape)
+        layers = [read_image(path)[0] for path in (reference, prediction_a, prediction_b)]
+        _, spacing = read_image(reference)
+        background = read_image(image)[0] if image else np.zeros(layers[0].shape)
         sheet = _sheet(background, layers, spacing)
         shown = "image, reference, A, B" if image else "reference, A, B on black, as the image is not there"
         caption = f"{row.case}: {what}. A {row.a:.3f}, B {row.b:.3f}. From left: {shown}."
-        pictures.append(_encoded(sheet, caption))
+        pictures.append(encoded(sheet, caption))
     return pictures
 
 
@@ -98,7 +98,7 @@ def _image(summary: Path, dataset: str, case: str, reference_name: str) -> Path 
     return next((path for path in places if path.is_file()), None)
 
 
-def _read(path: Path) -> tuple[Volume, tuple[float, ...]]:
+def read_image(path: Path) -> tuple[Volume, tuple[float, ...]]:
     """Return an array and its spacing, slices first; a colour image becomes gray."""
     import SimpleITK as sitk  # noqa: N813
 
@@ -122,7 +122,7 @@ def _sheet(image: Volume, layers: Sequence[Volume], spacing: Sequence[float]) ->
             raise CompareError(f"an image has the shape {image.shape}, but its segmentation {layer.shape}")
     everything = np.any([layer > 0 for layer in layers], axis=0)
     box = _box(everything)
-    gray = _gray(image[box])
+    gray = to_gray(image[box])
     cut = [layer[box] for layer in layers]
     centre = _centre(everything[box])
     rows = []
@@ -160,7 +160,7 @@ def _centre(mask: npt.NDArray[np.bool_]) -> list[int]:
     return [int(mask.sum(tuple(i for i in range(mask.ndim) if i != axis)).argmax()) for axis in range(mask.ndim)]
 
 
-def _gray(image: Volume) -> npt.NDArray[np.float64]:
+def to_gray(image: Volume) -> npt.NDArray[np.float64]:
     """Return values from 0 to 1, between the 1st and the 99th percentile."""
     low, high = np.percentile(image, [1, 99])
     return np.clip((image - low) / max(float(high - low), 1e-8), 0, 1)
@@ -184,7 +184,8 @@ def _panel(plane: Volume, layer: Volume | None, spacing: Sequence[float], flip: 
     return np.asarray((np.flipud(colours) if flip else colours).astype(np.uint8))
 
 
-def _encoded(sheet: npt.NDArray[np.uint8], caption: str) -> Picture:
+def encoded(sheet: npt.NDArray[np.uint8], caption: str) -> Picture:
+    """Return pixels, shape (H, W, 3), as a picture."""
     stream = io.BytesIO()
     Image.fromarray(sheet).save(stream, format="JPEG", quality=88, optimize=True)
     return Picture(stream.getvalue(), "image/jpeg", caption, sheet.shape[1], sheet.shape[0])

@@ -18,6 +18,7 @@ from rasd_nnu.errors import ConfigError, DatasetError, UserError
 from rasd_nnu.files import write_text
 from rasd_nnu.nnunet.results import fold_folder
 from rasd_nnu.nnunet.training_log import read_curves
+from rasd_nnu.workflows.case_images import box_colours, box_pictures, class_pictures
 from rasd_nnu.workflows.overlays import case_pictures, label_colours
 
 _MOST_CURVE_POINTS = 400
@@ -42,13 +43,11 @@ def gather(entry: Entry) -> Details:
     comparison, missing = entry.comparison, []
     files = {name: [Path(p) for p in comparison.sources[name]] for name in comparison.names}
     cases: Sequence[Picture] = ()
-    if comparison.kind == "segmentation":
-        try:
-            cases = case_pictures(comparison, entry.design.dataset)
-        except UserError as error:
-            missing.append(f"pictures of cases: {error}")
-    else:
-        missing.append(f"pictures of cases: they are drawn of segmentations, these are records of {comparison.kind}")
+    draw = {"segmentation": case_pictures, "detection": box_pictures, "classification": class_pictures}
+    try:
+        cases = draw[comparison.kind](comparison, entry.design.dataset)
+    except UserError as error:
+        missing.append(f"pictures of cases: {error}")
     losses, dice = _training(comparison, files)
     if not losses:
         missing.append("training curves: no training_log of nnU-Net beside the records")
@@ -60,7 +59,7 @@ def gather(entry: Entry) -> Details:
     return Details(
         note=PHANTOM if entry.design.dataset.endswith("_Phantom") else "",
         cases=cases,
-        colours=label_colours(comparison.label_names),
+        colours=_colours(comparison),
         losses=losses,
         dice=dice,
         pretraining=[_pretraining(name, report) for name, report in reports.items() if _has_history(report)],
@@ -70,6 +69,13 @@ def gather(entry: Entry) -> Details:
         settings=settings,
         missing=missing,
     )
+
+
+def _colours(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the names in the pictures and their colours."""
+    if comparison.kind == "detection":
+        return box_colours(list(comparison.rows[0].labels_a))
+    return label_colours(comparison.label_names) if comparison.kind == "segmentation" else []
 
 
 def _training(comparison: Comparison, files: Mapping[str, Sequence[Path]]) -> tuple[list[Line], list[Line]]:

@@ -99,3 +99,17 @@ def test_two_seeds_have_to_agree_with_each_other(
     found = compare_summaries(*arms)
     assert (found.overall.p < 0.05) == shown == ("No difference shown" not in found.verdict)
     assert "2 seeds" in found.overall.note
+
+
+def test_seeds_that_agree_by_chance_are_named(write_summary: Write) -> None:
+    """The seeds have one mean difference, while cases go up and down at random: these trainings alone show nothing."""
+    rest = 0.06 * np.stack([np.cos((1 + seed) * 2.5 * np.arange(CASES)) for seed in range(3)])
+    rest -= rest.mean(1, keepdims=True)
+    arms = [
+        {s: [write_summary(f"{arm}{s}.json", {f"c{i}": float(v) for i, v in enumerate(values[s])})] for s in range(3)}
+        for arm, values in {"a": 0.616 + rest, "b": np.full((3, CASES), 0.6)}.items()
+    ]
+    found = compare_summaries(*arms)
+    assert found.overall.crossed is not None
+    assert found.overall.p < 0.05 <= found.overall.crossed.these_seeds.p
+    assert "these trainings alone do not show it" in found.verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from rasd_nnu.compare.page.svg import WIDTH, Drawing, bottom_axis, left_axis, sc
 from rasd_nnu.compare.result import Comparison
 from rasd_nnu.compare.study import Study
 
+_DATASET_NUMBER = re.compile(r"\bDataset\d{3}_")
 _LEFT, _RIGHT = 8.0, WIDTH - 8.0
 
 
@@ -39,7 +41,7 @@ def forest(study: Study) -> Markup:
     drawing.line(place(0), 4, place(0), bottom, "zero")
     for i, (name, middle, left, right, style) in enumerate(rows):
         y = 14 + step * i
-        drawing.text(_LEFT, y + 2, shorten(name, 34), "name")
+        drawing.text(_LEFT, y + 2, shorten(_DATASET_NUMBER.sub("", name), 36), "name")
         drawing.text(_RIGHT, y + 2, f"{middle:+.4f} [{left:+.4f}, {right:+.4f}]", "tick", "end")
         drawing.line(place(left), y + 14, place(right), y + 14, f"interval {style}")
         drawing.dot(place(middle), y + 14, f"point {style}", 5 if style == "mean" else 4)
