@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rasd_nnu.checkpoints.file import resume_path
 from rasd_nnu.checkpoints.registry import default_path
-from rasd_nnu.errors import DatasetError, PlansError
+from rasd_nnu.errors import ConfigError, DatasetError, PlansError
 from rasd_nnu.files import write_text
 from rasd_nnu.locks import exclusive
 from rasd_nnu.nnunet import commands
@@ -20,6 +20,7 @@ from rasd_nnu.nnunet.datasets import dataset_id
 from rasd_nnu.nnunet.env import EXTERNAL_TRAINERS, NNUNET_FOLDERS, trainers_folder
 from rasd_nnu.nnunet.plans import planned_target
 from rasd_nnu.nnunet.results import Training
+from rasd_nnu.nnunet.trainer_names import parse_name
 from rasd_nnu.reading import read_json_object
 from rasd_nnu.workflows.experiment.compact import add_compact
 from rasd_nnu.workflows.experiment.few_shot import FewShotSplit, few_shot_split
@@ -45,6 +46,9 @@ class DemoSettings:
         iterations_per_epoch: Fine-tuning iterations an epoch.
         seeds: Seeds of the fine-tuning; both arms get the same.
         device: ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: If the seeds are not different ones, or a number is too large for a trainer's name.
     """
 
     configuration: str = "3d_fullres"
@@ -55,6 +59,15 @@ class DemoSettings:
     iterations_per_epoch: int = 25
     seeds: tuple[int, ...] = (0,)
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds is {self.seeds}, expected different numbers, as 0,1,2.")
+        for seed in self.seeds:
+            if parse_name(name := self.trainer(scratch=False, seed=seed)) is None:
+                raise ConfigError(
+                    f"{name[:80]} is no name of a trainer, expected seeds of 0 or more, and fewer epochs."
+                )
 
     def trainer(self, *, scratch: bool, seed: int | None) -> str:
         """Return the trainer's name, without a seed for the family of all seeds."""

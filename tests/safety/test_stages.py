@@ -173,6 +173,17 @@ def test_the_demo_trains_again_on_another_split(tmp_path: Path, monkeypatch: pyt
     assert run(labelled=3, pretrain_iterations=3) == ["pretrain", "rasd_seed0"]
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["--seeds=-1", "--seeds=0,0", "--seeds=9999999999999999999", "--epochs=9999999999", "--iterations=9999999999"],
+)
+def test_a_demo_whose_trainers_could_not_be_named_does_not_begin(
+    tmp_path: Path, option: str, refused: Callable[..., str]
+) -> None:
+    refused("demo", "--out", tmp_path / "demo", option)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_demo_in_the_folder_is_refused(tmp_path: Path) -> None:
     with exclusive(tmp_path), pytest.raises(LockError, match="is in use by another run"):
         run_demo(tmp_path, None, settings(), Console(file=io.StringIO()))
