@@ -42,7 +42,7 @@ FEATURES, SPACING, PATCH, BATCH = (8, 16, 32, 64, 128), 2.5, 128, 4
 #: Pre-training takes as long as 6 epochs: the processor's seconds are in the results.
 EPOCHS, EQUAL_EPOCHS, STEPS, PRETRAIN_ITERATIONS = 6, 12, 64, 400
 #: Name -> where the weights come from, and epochs.
-ARMS = {"scratch": ("scratch", EPOCHS), "scratch_equal": ("scratch", EQUAL_EPOCHS), "rasd": ("rasd", EPOCHS)}
+ARMS = {"scratch": ("scratch", EPOCHS), "rasd": ("rasd", EPOCHS), "scratch_equal": ("scratch", EQUAL_EPOCHS)}
 SEGMENT = "segment_then_box"
 #: Arms that are compared, the control last.
 COMPARISONS = (("rasd", "scratch"), ("rasd", "scratch_equal"), (SEGMENT, "scratch_equal"))
