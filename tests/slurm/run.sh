@@ -25,7 +25,7 @@ run=$!
 cancelled=
 seen=
 while kill -0 $run 2> /dev/null; do
-    now=$(squeue -h -o '%i %T (%r) %k' | sed 's/_wildcards_[^ ]*__\([a-z]*\)__seed.*/ \1/')
+    now=$(squeue -h -o '%i %T (%r) %k' | sed -E 's/rule_([a-z]+)_wildcards_/\1 /')
     if [ "$now" != "$seen" ]; then say "queue: $(echo "$now" | tr '\n' ';')"; seen=$now; fi
     if [ -z "$cancelled" ] && compgen -G "$folder/nnUNet_results/*/*/*/fold_*/checkpoint_latest.pth" > /dev/null; then
         cancelled=$(squeue -h -t RUNNING -o '%i %k' | grep finetune | head -1 | cut -d' ' -f1)
