@@ -190,6 +190,8 @@ def warnings_of(
         found.append("the arms have the same score in every case, as copies of one training would")
     if missing := provenance.recipe_unknown(arms[0].files, arms[1].files):
         what = "the recipes of the arms were" if missing == "plans.json" else "the settings of the trainers were"
+        if missing == "plans.json" and provenance.recipe_reported(arms[0].files, arms[1].files):
+            what = "the recipes of the arms were compared, but their plans were"
         found.append(f"{what} not compared: no {missing} beside the records")
     return found
 

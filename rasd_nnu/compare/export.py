@@ -109,15 +109,13 @@ def rank_rows(study: Study) -> TableRows:
 
 
 def without_constant(table: TableRows, columns: Sequence[str] = ("A", "B", "score")) -> tuple[str, TableRows]:
-    """Take the columns that say the same in every row out of a table of two rows or more.
+    """Take the columns that say the same in every row out of a table.
 
     Returns:
         What these columns say, such as ``A = rasd, B = scratch``, and the table without them.
     """
     headers, rows = table
-    same = [
-        i for i, name in enumerate(headers) if name in columns and len({row[i] for row in rows}) == 1 and len(rows) > 1
-    ]
+    same = [i for i, name in enumerate(headers) if name in columns and len({row[i] for row in rows}) == 1]
     said = ", ".join(f"{headers[i]} = {rows[0][i]}" for i in same)
     kept = [i for i in range(len(headers)) if i not in same]
     return said, ([headers[i] for i in kept], [[row[i] for i in kept] for row in rows])

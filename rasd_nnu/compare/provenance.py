@@ -173,6 +173,12 @@ def recipe_unknown(a: Sequence[Path], b: Sequence[Path]) -> str | None:
     return next((name for name in names if not all(find_beside(path, name) for path in (*a, *b))), None)
 
 
+def recipe_reported(a: Sequence[Path], b: Sequence[Path]) -> bool:
+    """Tell whether a ``transfer_report.json`` with the recipe lies beside all records, as our own tasks write it."""
+    reports = [find_beside(path, TRANSFER_REPORT) for path in (*a, *b)]
+    return all(path is not None and bool(read_json(path).get("recipe")) for path in reports)
+
+
 def transferred_share(summaries: Sequence[Path]) -> float | None:
     """Return the smallest share of parameters, segmentation heads apart, that any fold took from the checkpoint.
 

@@ -128,4 +128,5 @@ def _boxes(plane: npt.NDArray[np.float64], boxes: Labelled, level: int | None) -
 
 def _side_by_side(panels: Sequence[Pixels]) -> Pixels:
     height = max(panel.shape[0] for panel in panels)
-    return np.concatenate([np.pad(p, ((0, height - p.shape[0]), (0, _GAP), (0, 0))) for p in panels], axis=1)
+    padded = [np.pad(panel, ((0, height - panel.shape[0]), (0, _GAP), (0, 0))) for panel in panels]
+    return np.concatenate(padded, axis=1)[:, :-_GAP]

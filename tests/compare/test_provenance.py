@@ -133,3 +133,15 @@ def test_regions_are_named_as_in_the_summary(train: Train) -> None:
     comparison = _compare(a, b)
     assert comparison.label_names == {"0": "background", "(1, 2)": "whole"}
     assert list(comparison.labels) == ["(1, 2)"]
+
+
+def test_recipes_in_transfer_reports_without_plans_are_said_to_be_compared(write_summary: Write) -> None:
+    """As the folders of our classifiers and detectors are."""
+    files = []
+    for arm, scores in (("a", SCORES_A), ("b", SCORES_B)):
+        files.append(write_summary(f"{arm}__nnUNetPlans__2d/fold_0/validation/summary.json", scores))
+        report = files[-1].parents[1] / "transfer_report.json"
+        report.write_text(json.dumps({"transfer": None, "recipe": {"lr": 0.001}}))
+    comparison = compare_summaries(*files)
+    said = "the recipes of the arms were compared, but their plans were not compared: no plans.json beside the records"
+    assert said in comparison.warnings

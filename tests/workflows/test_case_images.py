@@ -53,7 +53,7 @@ def test_true_boxes_and_the_best_of_both_arms_are_drawn(raw: Path, tmp_path: Pat
     pictures = box_pictures(comparison, "Dataset900_Boxes")
     assert 2 <= len(pictures) <= CASES and "From left: truth, A, B." in pictures[0].caption
     pixels = np.asarray(Image.open(io.BytesIO(pictures[0].data))).astype(int)
-    assert pixels.shape[0] == EDGE and pixels.shape[1] > 3 * EDGE
+    assert pixels.shape[0] == EDGE and pixels.shape[1] == 3 * EDGE + 8
     lit = np.abs(pixels - COLOURS[0]).sum(2) < 60
     scale = EDGE // SIZE
     assert lit[10 * scale : 10 * scale + 2, 15 * scale : 25 * scale].mean() > 0.8, "the upper edge of the true box"
