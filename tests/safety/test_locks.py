@@ -114,6 +114,7 @@ def test_nothing_but_unfinished_files_of_this_name_is_cleaned_up(tmp_path: Path)
 @pytest.mark.parametrize("name", ["x.pth", "[ab].pth", "x*.pth"])
 def test_a_run_deletes_no_files_of_a_person(tmp_path: Path, name: str) -> None:
     others = [f".{name}.mybackup", ".a.pth.12345678", ".xy.pth.12345678", ".x.iter1.pth.copy", "a.iter0000001.pth"]
+    others += [".a.pth.abcdefgh.rasd_tmp", ".xy.pth.abcdefgh.rasd_tmp"]  # what other runs are writing
     for other in others:
         (tmp_path / other).write_text("mine")
     start(tmp_path / name, recipe=tiny_recipe(iterations=1))
