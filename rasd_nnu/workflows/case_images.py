@@ -108,8 +108,15 @@ def _busiest_slice(boxes: Sequence[Box], depth: int) -> int:
     """Return the slice that most boxes share; the middle one without boxes."""
     inside = np.zeros(depth)
     for box in boxes:
-        inside[max(0, int(box[2])) : max(int(np.ceil(box[5])), int(box[2]) + 1)] += 1
+        low, high = _along_slices(box)
+        inside[max(0, int(low)) : max(int(np.ceil(high)), int(low) + 1)] += 1
     return int(inside.argmax()) if inside.any() else depth // 2
+
+
+def _along_slices(box: Box) -> tuple[float, float]:
+    """Return where a box of a volume begins and ends along the slices."""
+    corners = list(box)
+    return corners[2], corners[5]
 
 
 def _boxes(plane: npt.NDArray[np.float64], boxes: Labelled, level: int | None) -> Pixels:
@@ -120,7 +127,7 @@ def _boxes(plane: npt.NDArray[np.float64], boxes: Labelled, level: int | None) -
     pen = ImageDraw.Draw(picture)
     for box, label in boxes:
         half = len(box) // 2
-        if level is None or box[2] <= level < box[5]:
+        if level is None or _along_slices(box)[0] <= level < _along_slices(box)[1]:
             corners = [box[0], box[1], box[half], box[half + 1]]
             pen.rectangle([corner * factor for corner in corners], outline=COLOURS[label % len(COLOURS)], width=_WIDTH)
     return np.asarray(picture)

@@ -13,7 +13,7 @@ from PIL import Image
 from rasd_nnu.compare.classification import compare_predictions
 from rasd_nnu.compare.detection import compare_detections
 from rasd_nnu.errors import CompareError
-from rasd_nnu.workflows.case_images import EDGE, box_colours, box_pictures, class_pictures
+from rasd_nnu.workflows.case_images import EDGE, _busiest_slice, box_colours, box_pictures, class_pictures
 from rasd_nnu.workflows.overlays import COLOURS
 
 CASES, SIZE = 4, 50
@@ -84,3 +84,10 @@ def test_missing_images_are_said(raw: Path, tmp_path: Path) -> None:
         box_pictures(comparison, "Dataset900_Boxes")
     with pytest.raises(CompareError, match="not in nnUNet_raw"):
         box_pictures(comparison, "Dataset901_Other")
+
+
+def test_a_volume_is_shown_where_most_boxes_are() -> None:
+    boxes = [(0.0, 0.0, 3.0, 4.0, 4.0, 6.0), (0.0, 0.0, 5.0, 4.0, 4.0, 8.0)]
+    assert _busiest_slice(boxes, depth=10) == 5
+    assert _busiest_slice([], depth=10) == 5
+    assert _busiest_slice([(0.0, 0.0, 8.2, 4.0, 4.0, 8.4)], depth=10) == 8
