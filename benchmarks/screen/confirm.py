@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--tasks", default="camus_us,sunnybrook_lv,covid_ct")
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if shutil.which("nnUNetv2_train", path=str(BIN)) is None:
@@ -153,7 +154,7 @@ def main() -> None:
         for key in arguments.tasks.split(","):
             task, number = TASKS[key], 950 + list(TASKS).index(key)
             plan(task, number, seeds, arguments.work)
-            for arm in ARMS:
+            for arm in arguments.arms.split(","):
                 row = {"task": key, "arm": arm, "seed": seed}
                 if any(row.items() <= known.items() for known in rows):
                     continue

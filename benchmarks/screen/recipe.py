@@ -12,7 +12,7 @@ from rasd_nnu.pretrain.synthesis.regions import RegionsConfig
 from rasd_nnu.pretrain.synthesis.renew import RenewConfig
 
 #: Raised when the code changes what a training gives; earlier records then count for nothing.
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 @dataclass(frozen=True)

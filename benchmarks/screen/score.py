@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from network import apply, stages
+from monai.inferers import sliding_window_inference
+from network import apply
 from tasks import Case, Task
-from torch import Tensor, nn
+from torch import nn
 
 #: A class with less than this on average was never found.
 COLLAPSED = 0.05
@@ -18,25 +18,24 @@ _BATCH = 12
 
 @torch.no_grad()
 def predict(network: nn.Module, task: Task, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return label maps of whole images ``(C, *S)``, padded with 0 to what the network can divide."""
-    factor = 2 ** (stages(task) - 1)
+    """Return label maps of images ``(C, *S)``, predicted in windows of the patch's size as nnU-Net does, not mirrored.
+
+    Whole images at once would be another task than the patches: the normalisation counts what is in the image.
+    """
     found: dict[int, np.ndarray] = {}
-    shapes = [tuple(-(-n // factor) * factor for n in image.shape[1:]) for image in images]
     network.eval()
-    for shape in sorted(set(shapes)):
-        members = [i for i, own in enumerate(shapes) if own == shape]
+    for shape in sorted({image.shape for image in images}):
+        members = [i for i, image in enumerate(images) if image.shape == shape]
         for begin in range(0, len(members), _BATCH):
             part = members[begin : begin + _BATCH]
-            batch = torch.stack([_padded(torch.from_numpy(images[i]), shape) for i in part])
-            for i, label in zip(part, apply(network, batch)[0].argmax(1).numpy(), strict=True):
-                found[i] = label[tuple(slice(n) for n in images[i].shape[1:])]
+            batch = torch.stack([torch.from_numpy(images[i]) for i in part])
+            whole = sliding_window_inference(
+                batch, task.patch, _BATCH, lambda x: apply(network, x)[0], overlap=0.5, mode="gaussian"
+            )
+            for i, label in zip(part, whole.argmax(1).numpy(), strict=True):
+                found[i] = label
     network.train()
     return [found[i] for i in range(len(images))]
-
-
-def _padded(image: Tensor, shape: tuple[int, ...]) -> Tensor:
-    pads = [(0, m - n) for n, m in zip(image.shape[1:], shape, strict=True)]
-    return F.pad(image, [p for pair in reversed(pads) for p in pair])
 
 
 def dice(task: Task, cases: Sequence[Case], predicted: Sequence[np.ndarray]) -> dict[str, list[float | None]]:

@@ -34,6 +34,7 @@ def screen() -> Iterator[Any]:
     import side_evidence
     import store
     import tasks
+    import verdict
 
     def read(_: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         generator = np.random.default_rng(0)
@@ -47,8 +48,22 @@ def screen() -> Iterator[Any]:
     tasks.TASKS["invented"] = tasks.Task("invented", 3, 1, (32, 32), 4, 1, read)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RASD_DATA", "nowhere")
-        modules = (analyse, arms, augment, differences, loop, plans, recipe, run, score, side_evidence, store, tasks)
-        found = type("Screen", (), {module.__name__: module for module in modules})
+        modules = (
+            analyse,
+            arms,
+            augment,
+            differences,
+            loop,
+            plans,
+            recipe,
+            run,
+            score,
+            side_evidence,
+            store,
+            tasks,
+            verdict,
+        )
+        found = type("Screen", (), {module.__name__: module for module in (*modules, verdict)})
         yield found
     tasks.TASKS.clear()
     tasks.TASKS.update(kept)
@@ -124,6 +139,26 @@ def test_another_source_is_tested_on_and_never_trained_on(screen: Any) -> None:
     pool, test = across.cases()
     assert {c.patient for c in pool} == {f"p{i:02d}" for i in range(10)}
     assert {c.patient for c in test} == {"p10", "p11"}
+
+
+def test_images_are_predicted_in_windows_of_the_patch(screen: Any) -> None:
+    """A larger image is not another task than the patches that the network learned from."""
+    shapes: list[tuple[int, ...]] = []
+
+    class Bright(torch.nn.Module):
+        def encoder(self, x: torch.Tensor) -> list[torch.Tensor]:
+            shapes.append(tuple(x.shape[2:]))
+            return [x]
+
+        def decoder(self, skips: list[torch.Tensor]) -> torch.Tensor:
+            return torch.cat([torch.zeros_like(skips[0]), skips[0] - 1], 1)
+
+    images = [np.zeros((1, 40, 40), np.float32), np.zeros((1, 20, 50), np.float32)]
+    images[0][0, 3, 37] = images[1][0, 19, 49] = 2
+    found = screen.score.predict(Bright(), screen.tasks.TASKS["invented"], images)
+    assert set(shapes) == {(32, 32)}
+    assert [label.shape for label in found] == [(40, 40), (20, 50)]
+    assert [np.argwhere(label).tolist() for label in found] == [[[3, 37]], [[19, 49]]]
 
 
 def test_dice_is_of_patients_and_absent_classes_do_not_count(screen: Any) -> None:
@@ -239,6 +274,19 @@ def test_a_plateau_is_scratch_with_twice_the_steps(screen: Any) -> None:
     longer = replace(job, recipe=replace(job.recipe, steps=4))
     lines = screen.side_evidence.plateau([_record(screen, job, 0.5), _record(screen, longer, 0.51)])
     assert lines[2:] == ["| camus_us | 3 | 2 | +1.0 (+1.0) | 1 |"]
+
+
+def test_aims_name_the_tasks_that_are_harmed(screen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    aim = screen.verdict.Aim("few", "curve_always", 3, 2, 3)
+    monkeypatch.setattr(screen.verdict, "AIMS", (aim,))
+    records = []
+    for task, gain in (("camus_us", 0.02), ("covid_ct", -0.05)):
+        for seed in range(4):
+            for arm, dice in (("scratch", 0.5), ("curve_always", 0.5 + gain + 0.002 * seed)):
+                records.append(_record(screen, _job(screen, arm, seed=seed), dice) | {"task": task})
+    line = screen.verdict.verdicts(records, 1e-3)[2]
+    assert "| few | curve_always | +3 | -1.2 [" in line and "| 2 | 8 | covid_ct -4.7 [" in line
+    assert line.endswith("| covid_ct of 2 with 3 seeds or more |")
 
 
 def test_agreement_with_nnunet_is_of_the_same_task_seed_and_arm(screen: Any, tmp_path: Path) -> None:
