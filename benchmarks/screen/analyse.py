@@ -39,7 +39,7 @@ EARLIER = {
     "protocol_1": "Before that, and before the engine's effects were one file each (protocol 1, one to three seeds)",
 }
 #: Of the study; scratch gains nothing, over tasks, by twice so many steps.
-RATE, PLATEAU_STEPS = 6e-3, 1400
+RATE, PLATEAU_STEPS = 6e-3, 700
 
 Group = tuple[int, int, float]  # labelled patients, steps of fine-tuning, rate
 

@@ -71,27 +71,28 @@ def _study() -> list[Job]:
     """The study: 700 steps, twice as many, other appearances, 20 patients, starts, few steps, inner folds."""
     two = ("scratch", "shift_always")
     start = ("fields_whole_4000",)
-    started = (*CHOOSING, "usgra_us", "muscle_ultrasound", "wbc_smear")  # others need a start of their own
+    started = (*_GRAY, "usgra_us", "muscle_ultrasound")  # which share a start; others need one of their own
     return [
         *_on(FLAT, two, (0,), _SHORT),
         *_on(FLAT, ("scratch",), (0,), _PLATEAU),
         *_on(FLAT, two, (1,), _SHORT),
         *_on(started, (*two, *start), (0,), _BRIEF),
-        *_on(FLAT, ("random_always", "curve_always"), (0,), _SHORT),
+        *(job for fold in (0, 1) for job in _on(FLAT, two, (0,), _SHORT, inner=fold)),
         *_on(_TWENTY, two, (0,), _SHORT, labelled=20),
         *_on(FLAT, two, (2,), _SHORT),
+        *_on(FLAT, ("random_always",), (0,), _SHORT),
+        *_on(_GRAY[:2], ("curve_always",), (0,), _SHORT),
+        *_on(("hippocampus_2d", "wbc_smear"), two, (0,), _BRIEF),
         *_on(started, start, (0,), _SHORT),
-        *_on(FLAT, ("shift_always",), (0,), _PLATEAU),
-        *(job for fold in (0, 1) for job in _on(FLAT, two, (0,), _SHORT, inner=fold)),
+        *_on(FLAT, ("curve_always",), (0,), _SHORT),
         *_on(started, start, (1,), _SHORT),
         *_on(started, (*two, *start), (1,), _BRIEF),
         *_on(_TWENTY, two, (1,), _SHORT, labelled=20),
-        *_on(FLAT, two, (1,), _PLATEAU),
         *_on(FLAT, two, (3,), _SHORT),
         *_on(("hippocampus_3d",), two, (0, 1), _SHORT),
         *_on(FLAT, ("random_always", "curve_always"), (1,), _SHORT),
         *(job for fold in (0, 1) for job in _on(FLAT, two, (1,), _SHORT, inner=fold)),
-        *_on(_GRAY[:2], ("scratch",), (0, 1), _BEYOND),
+        *_on(FLAT, ("scratch",), (1,), _PLATEAU),
         *_on(CHOOSING, two, (0, 1), _SHORT, labelled=3),
         *_on(ACROSS, _MIXED, (0, 1, 2, 3), _SHORT),
         *_on(FLAT, two, (4, 5, 6, 7), _SHORT),

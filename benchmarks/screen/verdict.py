@@ -37,12 +37,11 @@ class Aim:
 
 
 AIMS = (
-    Aim("5 patients, plateau", WINNER, 5, 1400, 3),
+    Aim("5 patients, plateau", WINNER, 5, 700, 3),
     Aim("20 patients", WINNER, 20, 700, 1),
-    Aim("20 patients, plateau", WINNER, 20, 1400, 1),
     Aim("5 patients, short", WINNER, 5, 250, 8),
     Aim("5 patients, short, pre-training not counted", START, 5, 250, 8, total=False),
-    Aim("5 patients, under shift", WINNER, 5, 1400, 5, "shifts"),
+    Aim("5 patients, plateau, under shift", WINNER, 5, 700, 5, "shifts"),
 )
 
 
