@@ -119,7 +119,10 @@ def baselines(records: Sequence[Record]) -> list[str]:
 
 
 def power(records: Sequence[Record]) -> list[str]:
-    """Return the smallest difference that can be seen with 80 % power, from the spread of all arms' differences."""
+    """Return the smallest difference that can be seen with 80 % power, from the spread of all arms' differences.
+
+    A task has a row of its own from four differences on; the first row pools all tasks.
+    """
     header = " | ".join(f"{n} seeds" for n in _SEEDS_OF_POWER)
     lines = [f"| task | differences | {header} |", "|" + "---|" * (2 + len(_SEEDS_OF_POWER))]
     spread: dict[str, list[float]] = defaultdict(list)
@@ -131,7 +134,8 @@ def power(records: Sequence[Record]) -> list[str]:
         if len(values) > 1:
             scale = math.sqrt(len(values) / (len(values) - 1))
             spread[task] += [scale * (v - float(np.mean(values))) for v in values]
-    for task, values in sorted(spread.items()):
+    pooled = {"all tasks": [v for values in spread.values() for v in values]} if spread else {}
+    for task, values in {**pooled, **dict(sorted((t, v) for t, v in spread.items() if len(v) > 3))}.items():
         cells = " | ".join(f"{visible(values, n):.1f}" for n in _SEEDS_OF_POWER)
         lines.append(f"| {task} | {len(values)} | {cells} |")
     return lines
