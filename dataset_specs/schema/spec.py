@@ -137,6 +137,15 @@ class DatasetSpec(SpecModel):
         return {name: dict(column.labels) or own for name, column in self.annotation.columns.items()}
 
     @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        values = [value for value in self.labels.values() if isinstance(value, int)]
+        names = [download.url.rsplit("/", 1)[1] for download in self.downloads]
+        for what, found in (("labels of the value", values), ("downloads of the name", names)):
+            if twice := sorted({str(item) for item in found if found.count(item) > 1}):
+                raise ValueError(f"there are two {what} {', '.join(twice)}, expected different ones")
+        return self
+
+    @model_validator(mode="after")
     def _labels_fit_nnunet(self) -> Self:
         if self.task == "segmentation":
             if self.labels.get("background") != 0:

@@ -106,11 +106,10 @@ def test_schema_carries_regions_paper_numbers_and_an_unpublished_split(fields: d
 
 
 def test_checksum_prefers_sha256(fields: dict[str, Any]) -> None:
-    url = "http://x/y.tar"
     fields["downloads"] = [
-        {"url": url, "md5": "0" * 32, "sha256": "1" * 64},
-        {"url": url, "md5": "0" * 32},
-        {"url": url},
+        {"url": "http://x/a.tar", "md5": "0" * 32, "sha256": "1" * 64},
+        {"url": "http://x/b.tar", "md5": "0" * 32},
+        {"url": "http://x/c.tar"},
     ]
     hashes = [download.known_hash for download in parse(fields).downloads]
     assert hashes == ["sha256:" + "1" * 64, "md5:" + "0" * 32, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rasd_nnu import trainers
 from rasd_nnu.cli.compare_options import numbers
@@ -13,6 +14,7 @@ from rasd_nnu.cli.options import parse_classes, parse_numbers, parse_overrides, 
 from rasd_nnu.compare import compare_summaries
 from rasd_nnu.compare.export import plain_cell, to_csv
 from rasd_nnu.dataset_specs.parse import parse_spec
+from rasd_nnu.dataset_specs.registry import get_spec
 from rasd_nnu.errors import ConfigError, UserError
 from rasd_nnu.nnunet.trainer_names import parse_name
 from tests.compare.conftest import summary_dict
@@ -72,6 +74,18 @@ def test_overrides(value: str) -> None:
 def test_specs(text: str) -> None:
     with pytest.raises(ConfigError, match=r"x\.yaml"):
         parse_spec(text, "x.yaml")
+
+
+def test_a_spec_with_something_twice() -> None:
+    spec = get_spec("msd04_hippocampus").model_dump(mode="json", exclude_none=True)
+    assert parse_spec(yaml.safe_dump(spec), "x.yaml")
+    other = {**spec["downloads"][0], "url": "https://example.org/" + spec["downloads"][0]["url"].rsplit("/", 1)[1]}
+    for changes, said in (
+        ({"labels": {**spec["labels"], "Third": 1}}, "two labels of the value 1"),
+        ({"downloads": [*spec["downloads"], other]}, "two downloads of the name"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            parse_spec(yaml.safe_dump({**spec, **changes}), "x.yaml")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
