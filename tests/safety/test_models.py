@@ -12,15 +12,16 @@ import torch
 
 from rasd_nnu.checkpoints.file import atomic_save, safe_load
 from rasd_nnu.cli.main import main
-from rasd_nnu.errors import CheckpointError, ConfigError, LockError
+from rasd_nnu.errors import CheckpointError, ConfigError, DatasetError, LockError
 from rasd_nnu.nnunet.results import MODEL
-from rasd_nnu.tasks.classification.data import Questions
+from rasd_nnu.tasks.classification.data import Questions, read_data
 from rasd_nnu.tasks.classification.model import Model
 from rasd_nnu.tasks.classification.network import build_classifier
 from rasd_nnu.tasks.stored import Plan
 from rasd_nnu.workflows.arm_start import ArmSettings, arm_folder
 from tests.helpers import TinyDataset
 from tests.safety.mutate import files_below
+from tests.safety.parts import write_json
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -74,6 +75,15 @@ def test_a_damaged_model(
         Model.load(model)
     refused("predict", model, data.raw / "imagesTr", tmp_path / "out.csv", "--device", "cpu")
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("classes", [None, [], {}, {"grade": None}, {"grade": [1]}, {"grade": {"a": 0, "b": "y"}}])
+def test_classes_of_another_shape(data: TinyDataset, classes: Any) -> None:
+    write_json(data.raw / "dataset.json", {**data.dataset_json, "classes": classes})
+    (data.raw / "cases.csv").write_text("case,group,split,grade\ncase_0,a,train,0\n")
+    write_json(data.raw / "splits_final.json", [{"train": ["case_0"], "val": []}])
+    with pytest.raises(DatasetError, match="has no 'classes', expected question -> class -> number"):
+        read_data(data.raw)
 
 
 def test_names_of_images_are_no_patterns_and_no_formulas(model: Path, data: TinyDataset, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def read_data(folder: Path) -> ClassificationData:
 
 def _questions(dataset_json: dict[str, Any], folder: Path) -> Questions:
     content = dataset_json.get("classes")
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not content or not all(map(_are_numbered, content.values())):
         raise DatasetError(f"dataset.json of {folder.name} has no 'classes', expected question -> class -> number.")
     classes = tuple(tuple(sorted(numbers, key=numbers.__getitem__)) for numbers in content.values())
     for name, own in zip(content, classes, strict=True):
@@ -93,6 +93,10 @@ def _questions(dataset_json: dict[str, Any], folder: Path) -> Questions:
     if len(classes) > 1 and any(len(own) != 2 for own in classes):
         raise DatasetError(f"{folder.name} asks several questions, of which one has more than two classes; one each.")
     return Questions(tuple(content), classes)
+
+
+def _are_numbered(classes: object) -> bool:
+    return isinstance(classes, dict) and all(type(number) is int for number in classes.values())
 
 
 def _case(row: dict[str, str], questions: Questions, folder: Path) -> Case:
