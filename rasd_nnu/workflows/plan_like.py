@@ -90,6 +90,7 @@ def plan_like(
         "configurations": {configuration: content},
         "pretrain_info": {"checkpoint_path": str(source.path.resolve()), "checkpoint_name": source.path.stem},
     }
+    target_from_plans(new, dataset_json, configuration)  # what would be refused later is not written
     write_text(file, json.dumps(new, indent=4))
     notes = (f"spacing {_listed(voxel)} mm, {'the checkpoint' if follow else 'nnU-Net'}'s", *_notes(content, patch))
     return PlannedLike(file, configuration, _commands(new, configuration, file.parent), notes)

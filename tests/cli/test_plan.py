@@ -118,6 +118,7 @@ def test_2d_checkpoint_plans_2d(data: TinyDataset) -> None:
     [
         (["--patch", "20,20,20"], "--patch is 20 x 20 x 20, expected multiples of 8 x 8 x 8 for this network"),
         (["--patch", "32,32"], "--patch is 32 x 32, expected multiples"),
+        (["--patch", "800000000,16,16"], "patch_size"),
         (["--name", "my__plans"], "letters, digits and single underscores"),
         (["--name", "nnUNetPlans"], "nnUNetPlans.json exists. Give --overwrite, or another --name"),
         (["-p", "nnUNetPlan"], "Did you mean 'nnUNetPlans'?"),
