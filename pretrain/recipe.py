@@ -18,6 +18,8 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 TEMPERATURES = {"prototypes": 0.07, "contrastive": contrastive.TEMPERATURE}
 #: Seeds end where a signed integer of 64 bits does.
 LARGEST_SEED = 2**63 - 1
+# More is a slip of the keyboard, and would take all memory or end in a checkpoint that cannot be read.
+_MOST = {"iterations": 10**12, "batch_size": 65536, "accumulate": 65536, "reuse": 10**6}
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Recipe:
             object.__setattr__(self, "temperature", TEMPERATURES[self.objective])
         for name in ("iterations", "batch_size", "accumulate", "reuse"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
+            self._require(name, getattr(self, name) <= _MOST[name], f"at most {_MOST[name]}")
         self._require("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0")
         self._require("seed", 0 <= self.seed <= LARGEST_SEED, "0 to 2^63 - 1")
         for name in ("lr", "temperature"):

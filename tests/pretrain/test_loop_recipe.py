@@ -45,6 +45,8 @@ def test_dict_round_trip_and_unknown_entries() -> None:
     [
         ({"iterations": 0}, "iterations is 0, expected at least 1"),
         ({"batch_size": 0}, "batch_size is 0, expected at least 1"),
+        ({"iterations": 2**70}, "expected at most 1000000000000"),
+        ({"batch_size": 2**40}, "batch_size is 1099511627776, expected at most 65536"),
         ({"lr": 0.0}, "lr is 0.0, expected above 0"),
         ({"lr": float("nan")}, "lr is nan, expected above 0"),
         ({"clip": 0.0}, "clip is 0.0, expected above 0"),
