@@ -138,10 +138,10 @@ class DatasetSpec(SpecModel):
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
-        values = [value for value in self.labels.values() if isinstance(value, int)]
+        values = [str(value) for value in self.labels.values() if isinstance(value, int)]
         names = [download.url.rsplit("/", 1)[1] for download in self.downloads]
         for what, found in (("labels of the value", values), ("downloads of the name", names)):
-            if twice := sorted({str(item) for item in found if found.count(item) > 1}):
+            if twice := sorted({item for item in found if found.count(item) > 1}):
                 raise ValueError(f"there are two {what} {', '.join(twice)}, expected different ones")
         return self
 
