@@ -97,7 +97,8 @@ def test_extra_stage_stays_random_and_is_said() -> None:
 def test_channels_of_the_image(tmp_path: Path) -> None:
     report, source, network = _start(tmp_path, _target(), _target(channels=4))
     stem = "encoder.stages.0.0.convs.0.conv.weight"
-    assert [(e.name, e.reason) for e in report.entries if e.action == "adapted"] == [(stem, "input channels 1 -> 4")]
+    reason = "input channels 1 -> 4: their sum, 1/4 for each"
+    assert [(e.name, e.reason) for e in report.entries if e.action == "adapted"] == [(stem, reason)]
     assert torch.equal(network.get_parameter(stem), (source.get_parameter(stem) / 4).repeat(1, 4, 1, 1, 1))
 
 
