@@ -21,6 +21,7 @@ from rasd_nnu.errors import DatasetError
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # The first field, the size of the header (348), in both byte orders.
 NIFTI1_STARTS = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
+BLOCK = 1 << 18  # bytes that are unpacked at a time: they stay in the processor's cache
 LIBRARY_ERRORS = (ImageFileError, HeaderDataError, cast("type[Exception]", isal_zlib.error))  # its stub is wrong
 
 
@@ -72,9 +73,28 @@ def _real_type(path: Path, image: Any) -> np.dtype:
 def _voxels(image: Any) -> np.ndarray:
     """Return the voxels as stored, or in float32 where the header scales them or they are floating-point."""
     proxy = image.dataobj
-    scaled = (proxy.slope, proxy.inter) != (1, 0)
-    voxels = np.asanyarray(proxy, dtype=np.float32) if scaled else proxy.get_unscaled()
+    if (proxy.slope, proxy.inter) != (1, 0):
+        voxels = np.asanyarray(proxy, dtype=np.float32)
+    elif isinstance(proxy.file_like, igzip.IGzipFile):
+        voxels = _unpacked(proxy)
+    else:
+        voxels = proxy.get_unscaled()
     return voxels.astype(np.float32, copy=False) if voxels.dtype.kind == "f" else np.asarray(voxels)
+
+
+def _unpacked(proxy: Any) -> np.ndarray:
+    """Return the voxels of a packed file, block by block: nibabel unpacks all of it into memory first, then copies."""
+    stream, voxels = proxy.file_like, np.empty(proxy.shape, proxy.dtype, order="F")
+    stream.seek(proxy.offset)
+    view, at = memoryview(voxels.reshape(-1, order="F")).cast("B"), 0
+    while at < len(view):
+        block = stream.read(min(BLOCK, len(view) - at))
+        if not block:
+            raise EOFError(f"it ends after {at} of {len(view)} bytes of voxels")
+        view[at : at + len(block)] = block
+        at += len(block)
+    stream.read(1)  # the end of the packed stream, where its checksum is compared
+    return voxels
 
 
 def _spatial_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -83,6 +83,26 @@ def test_truncated_file(nifti: Writer, name: str, share: float) -> None:
         read(file)
 
 
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lambda content: gzip.compress(content[:4000]) + gzip.compress(content[4000:])]
+)
+def test_packed_file_in_several_blocks(nifti: Writer, pack: Callable[[bytes], bytes]) -> None:
+    noise = np.random.default_rng(0).integers(0, 1000, (16, 160, 120)).astype(np.int16)  # more than two blocks
+    file = nifti("a.nii", noise)
+    packed = file.with_name("a.nii.gz")
+    packed.write_bytes(pack(file.read_bytes()))
+    assert np.array_equal(read(packed).array[0], noise)
+
+
+def test_wrong_checksum_of_the_packed_stream(nifti: Writer, voxels: np.ndarray) -> None:
+    file = nifti("a.nii.gz", voxels)
+    content = bytearray(file.read_bytes())
+    content[-8] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"cannot read .*a\.nii\.gz.*get it again from the official site"):
+        read(file)
+
+
 def test_no_nifti_at_all(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_text("<html>Please log in</html>")
     with pytest.raises(DatasetError, match=r"cannot read .*a\.nii\.gz"):
