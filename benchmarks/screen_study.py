@@ -1,6 +1,6 @@
 """Make a study folder of the per-patient records in results/screen, for `rasd_nnu compare` and `report --study`.
 
-python benchmarks/screen_study.py --out FOLDER [--arms scratch,shift_late] [--tasks camus_us,covid_ct]
+python benchmarks/screen_study.py --out FOLDER [--arms scratch,shift_always] [--tasks camus_us,covid_ct]
 
 Each training becomes a ``summary.json`` with the Dice of each class and patient as it was recorded, to three digits.
 Trainings are compared with each other where task, number of labelled patients and recipe agree, by the seeds that all
@@ -28,8 +28,8 @@ Design = tuple[str, int, str]
 
 
 def rows(tasks: Sequence[str]) -> Iterator[Row]:
-    """Yield the trainings on the outer split of the tasks."""
-    for path in sorted(RECORDS.rglob("*.jsonl")):
+    """Yield the trainings on the outer split of the tasks, of today's protocol."""
+    for path in sorted(RECORDS.glob("*.jsonl")):
         if path.stem in tasks:
             lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
             yield from (row for row in lines if row.get("inner") is None)
@@ -87,7 +87,7 @@ def main() -> None:
     """Write a study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--arms", default="scratch,shift_late")
+    parser.add_argument("--arms", default="scratch,shift_always")
     parser.add_argument("--tasks", default="camus_us,covid_ct")
     arguments = parser.parse_args()
     records = write_study(arguments.out, arguments.tasks.split(","), arguments.arms.split(","))

@@ -36,7 +36,6 @@ def download_release(spec: DatasetSpec, cache: Path | None = None, retries: int 
             f"{spec.homepage}, unpack it and give the folder with --source DIR."
         )
     folder = (cache or download_folder()) / spec.key
-    _refuse_same_names(spec)
     parts = [_part(part, folder, retries) for part in spec.downloads]
     with_release = [part for part in parts if (part / spec.layout.folder).is_dir()]
     if not with_release and len(parts) > 1:
@@ -47,17 +46,6 @@ def download_release(spec: DatasetSpec, cache: Path | None = None, retries: int 
             f"may have changed; see {spec.homepage} and give an unpacked folder with --source DIR."
         )
     return with_release[0] / spec.layout.folder
-
-
-def _refuse_same_names(spec: DatasetSpec) -> None:
-    """Raise `DatasetError` where two archives would be kept under one name."""
-    names = [part.url.rsplit("/", 1)[1] for part in spec.downloads]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DatasetError(
-            f"the spec of {spec.key} has two downloads of the name {', '.join(twice)}; expected different ones. "
-            "Take out one of them."
-        )
 
 
 def _part(part: Download, folder: Path, retries: int) -> Path:

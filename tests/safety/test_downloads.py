@@ -153,10 +153,3 @@ def test_a_damaged_archive_without_checksum_is_not_kept(server: Server, tmp_path
             download_release(local, tmp_path)
     assert len(server.requests) == 2
     assert nothing_in(tmp_path)
-
-
-def test_two_downloads_of_one_name_are_refused(tmp_path: Path) -> None:
-    parts = (Download(url="https://a.org/1/x.zip"), Download(url="https://a.org/2/x.zip"))
-    spec = get_spec("msd04_hippocampus").model_copy(update={"downloads": parts})
-    with pytest.raises(DatasetError, match=r"two downloads of the name x\.zip"):
-        download_release(spec, tmp_path)
