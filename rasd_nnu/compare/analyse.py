@@ -21,8 +21,8 @@ from rasd_nnu.compare.arms import (
     shared_cases,
     too_few,
     warnings_of,
-    without,
 )
+from rasd_nnu.compare.collapse import failed_arms, without_collapsed
 from rasd_nnu.compare.groups import read_groups
 from rasd_nnu.compare.pairing import check_labels, check_references
 from rasd_nnu.compare.records import CaseRecord, read_summary
@@ -83,6 +83,7 @@ def compare_summaries(
     }
     collapsed = _collapsed(arms[0], cases) + _collapsed(arms[1], cases)
     seeds = seed_means(arms, means, unit_of)
+    failed = failed_arms(collapsed, {arm.name: arm.files for arm in arms})
     dropped = left_out(arms[0], cases), left_out(arms[1], cases)
     recipe = provenance.recipe_differences(arms[0].files, arms[1].files)
     shares = {arm.name: provenance.transferred_share(arm.files) for arm in arms}
@@ -100,14 +101,15 @@ def compare_summaries(
         false_positives=_false_positives(arms, cases),
         seeds=seeds,
         collapsed=collapsed,
-        without_collapsed=without(collapsed, seeds),
+        without_collapsed=without_collapsed(collapsed, seeds),
         n_trainings=len(arms[0].files) + len(arms[1].files),
         unmatched=dropped,
         recipe_differences=recipe,
         transfer={name: share for name, share in shares.items() if share is not None},
         warnings=warnings_of(arms, overall, dropped),
         sources={arm.name: [str(path) for path in arm.files] for arm in arms},
-        verdict=verdict(names, overall, recipe),
+        failed=failed,
+        verdict=verdict(names, overall, recipe, failed),
     )
 
 
@@ -175,8 +177,12 @@ def _collapsed(arm: Arm[CaseRecord], cases: Sequence[str]) -> list[Collapsed]:
     for seed, run in arm.runs.items():
         for path in arm.paths[seed]:
             own = [case for case in cases if arm.origin[seed][case] == path]
-            for label in run[cases[0]] if own else ():
+            best = {}
+            for label in run[cases[0]]:
                 present = [run[case][label].dice for case in own if run[case][label].in_reference]
-                if present and max(present) < COLLAPSED_DICE:
-                    found.append(Collapsed(arm.name, seed, str(path), f"label {label}"))
+                if present:
+                    best[label] = max(present)
+            lost = [label for label, dice in best.items() if dice < COLLAPSED_DICE]
+            complete = len(lost) == len(best)
+            found += [Collapsed(arm.name, seed, str(path), f"label {label} never found", complete) for label in lost]
     return found

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rasd_nnu.compare import provenance
 from rasd_nnu.compare.pairing import listing, match_cases
-from rasd_nnu.compare.result import Collapsed, PairedStatistics, SeedMean
+from rasd_nnu.compare.result import PairedStatistics, SeedMean
 from rasd_nnu.errors import CompareError
 from rasd_nnu.stats import unit_means
 
@@ -166,13 +166,6 @@ def seed_means(
         found.append({s: float(unit_means(row[keep], kept).mean()) for s, row in zip(arm.runs, values, strict=True)})
     numbers = sorted(seed for seed in found[0].keys() | found[1].keys() if seed is not None)
     return [SeedMean(seed, found[0].get(seed), found[1].get(seed)) for seed in numbers]
-
-
-def without(collapsed: Sequence[Collapsed], seeds: Sequence[SeedMean]) -> float | None:
-    """Return the mean difference over the seeds without a collapsed training; None where none or all collapsed."""
-    failed = {found.seed for found in collapsed}
-    kept = [s.a - s.b for s in seeds if s.seed not in failed and s.a is not None and s.b is not None]
-    return float(np.mean(kept)) if failed and kept else None
 
 
 def warnings_of(

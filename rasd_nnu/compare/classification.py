@@ -20,8 +20,8 @@ from rasd_nnu.compare.arms import (
     shared_cases,
     too_few,
     warnings_of,
-    without,
 )
+from rasd_nnu.compare.collapse import failed_arms, without_collapsed
 from rasd_nnu.compare.result import Collapsed, Comparison, PairedRow, PairedStatistics, SeedMean
 from rasd_nnu.compare.statistics import Request, ScoreTable, paired_statistics
 from rasd_nnu.compare.verdict import verdict
@@ -34,6 +34,7 @@ from rasd_nnu.stats.auc import weighted_auc, weighted_average_precision
 FloatArray = npt.NDArray[np.float64]
 Arms = tuple[Arm[ClassificationCase], Arm[ClassificationCase]]
 ROW_SCORE = "probability of the truth"
+COLLAPSED_RANGE = 1e-6  # a training whose probabilities of all cases lie closer together tells none from another
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def compare_predictions(
     labels, overall = _areas(data, request)
     collapsed = [found for arm in arms for found in _collapsed(arm)]
     seeds = _seeds(arms, data)
+    failed = failed_arms(collapsed, {arm.name: arm.files for arm in arms})
     dropped = left_out(arms[0], cases), left_out(arms[1], cases)
     recipe = provenance.recipe_differences(arms[0].files, arms[1].files)
     return Comparison(
@@ -98,13 +100,14 @@ def compare_predictions(
         others=_others(data, request),
         seeds=seeds,
         collapsed=collapsed,
-        without_collapsed=without(collapsed, seeds),
+        without_collapsed=without_collapsed(collapsed, seeds),
         n_trainings=len(arms[0].files) + len(arms[1].files),
         unmatched=dropped,
         recipe_differences=recipe,
         warnings=warnings_of(arms, overall, dropped),
         sources={arm.name: [str(path) for path in arm.files] for arm in arms},
-        verdict=verdict(names, overall, recipe),
+        failed=failed,
+        verdict=verdict(names, overall, recipe, failed),
     )
 
 
@@ -254,11 +257,15 @@ def _seeds(arms: Arms, data: _Data) -> list[SeedMean]:
 
 
 def _collapsed(arm: Arm[ClassificationCase]) -> list[Collapsed]:
-    """Return the trainings (files) that say the same of every case."""
+    """Return the trainings (files) that say the same of every case, or of every case about a class or finding."""
     found = []
     for seed, run in arm.runs.items():
         for path in arm.paths[seed]:
-            own = [tuple(c.probabilities.values()) for name, c in run.items() if arm.origin[seed][name] == path]
-            if len(own) > 1 and np.ptp(np.array(own), axis=0).max() < 1e-6:
-                found.append(Collapsed(arm.name, seed, str(path), "any difference between cases"))
+            own = [case.probabilities for name, case in run.items() if arm.origin[seed][name] == path]
+            same = [t for t in own[0] if np.ptp([case[t] for case in own]) < COLLAPSED_RANGE] if len(own) > 1 else []
+            if same and len(same) == len(own[0]):
+                found.append(Collapsed(arm.name, seed, str(path), "the same prediction for every case", complete=True))
+            else:
+                whats = [f"the same prediction of {target} for every case" for target in same]
+                found += [Collapsed(arm.name, seed, str(path), what) for what in whats]
     return found

@@ -20,9 +20,9 @@ from rasd_nnu.compare.arms import (
     shared_cases,
     too_few,
     warnings_of,
-    without,
 )
 from rasd_nnu.compare.boxes import average_precision, hits, mean_iou, require_monai
+from rasd_nnu.compare.collapse import failed_arms, without_collapsed
 from rasd_nnu.compare.result import Collapsed, Comparison, PairedRow, PairedStatistics
 from rasd_nnu.compare.statistics import Request, ScoreTable, each_label, paired_statistics
 from rasd_nnu.compare.verdict import verdict
@@ -72,6 +72,7 @@ def compare_detections(
     }
     collapsed = [found for arm in arms for found in _collapsed(arm)]
     seeds = seed_means(arms, means, groups)
+    failed = failed_arms(collapsed, {arm.name: arm.files for arm in arms})
     dropped = left_out(arms[0], cases), left_out(arms[1], cases)
     recipe = provenance.recipe_differences(arms[0].files, arms[1].files)
     return Comparison(
@@ -87,13 +88,14 @@ def compare_detections(
         others=_precisions(arms, cases, groups, len(classes), request),
         seeds=seeds,
         collapsed=collapsed,
-        without_collapsed=without(collapsed, seeds),
+        without_collapsed=without_collapsed(collapsed, seeds),
         n_trainings=len(arms[0].files) + len(arms[1].files),
         unmatched=dropped,
         recipe_differences=recipe,
         warnings=warnings_of(arms, overall, dropped),
         sources={arm.name: [str(path) for path in arm.files] for arm in arms},
-        verdict=verdict(names, overall, recipe),
+        failed=failed,
+        verdict=verdict(names, overall, recipe, failed),
     )
 
 
@@ -195,5 +197,5 @@ def _collapsed(arm: Arm[DetectionCase]) -> list[Collapsed]:
         for path in arm.paths[seed]:
             own = [case for name, case in run.items() if arm.origin[seed][name] == path]
             if not any(case.boxes for case in own):
-                found.append(Collapsed(arm.name, seed, str(path), "any box"))
+                found.append(Collapsed(arm.name, seed, str(path), "no box found", complete=True))
     return found

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rasd_nnu.compare.collapse import about_collapse
 from rasd_nnu.compare.methods import methods_paragraph
 from rasd_nnu.compare.result import FORMAT_VERSION, Comparison
 from rasd_nnu.compare.study import Study
-from rasd_nnu.compare.verdict import about_collapse, about_seeds, about_sizes, format_p
+from rasd_nnu.compare.verdict import about_seeds, about_sizes, format_p
 from rasd_nnu.errors import CompareError
 
 TableRows = tuple[Sequence[str], list[list[str]]]

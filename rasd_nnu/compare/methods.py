@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rasd_nnu import __version__
+from rasd_nnu.compare.collapse import count_collapsed
 from rasd_nnu.compare.result import Comparison
 from rasd_nnu.compare.scoring import DESCRIPTIONS
 from rasd_nnu.compare.study import Study
@@ -43,10 +44,9 @@ def methods_paragraph(study: Study) -> str:
         )
     if study.rankings:
         text.append("The arms were ranked with Friedman's test and Nemenyi's critical difference.")
-    failed = sum(len({c.source for c in entry.comparison.collapsed}) for entry in study.entries)
-    text.append(
-        f"{failed} trainings collapsed (never found a structure) and are part of all figures." if failed else ""
-    )
+    if failed := count_collapsed(entry.comparison for entry in study.entries):
+        what = "1 training collapsed and is" if failed == 1 else f"{failed} trainings collapsed and are"
+        text.append(f"{what} part of all figures.")
     text.append(f"Computed with rasd_nnu {__version__}.")
     return " ".join(part for part in text if part)
 

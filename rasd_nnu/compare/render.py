@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rasd_nnu.compare.collapse import about_collapse, lead
 from rasd_nnu.compare.export import across_rows, entry_rows, rank_rows, without_constant
 from rasd_nnu.compare.result import Comparison, PairedStatistics
 from rasd_nnu.compare.scoring import DESCRIPTIONS
 from rasd_nnu.compare.study import Study
-from rasd_nnu.compare.verdict import ALPHA, about_collapse, about_margin, about_seeds, about_sizes, format_p
+from rasd_nnu.compare.verdict import ALPHA, about_margin, about_seeds, about_sizes, format_p
 
 _SHOWN = 10  # lines of differences between recipes
 _NAME_WIDTH = 20  # of the first column of a table, at least
@@ -61,7 +62,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         comparison: What to show.
         console: Where to show it.
     """
-    console.print(f"[bold]{escape(comparison.verdict)}[/bold]", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escape(lead(comparison))}[/bold]", highlight=False, soft_wrap=True)
     console.print(_overall_table(comparison))
     if comparison.others:
         console.print(_statistics_table("Further scores", comparison.others, comparison))
@@ -262,7 +263,7 @@ def remarks(comparison: Comparison) -> list[str]:
     """Return what has to be said beside the numbers, one line each."""
     described = DESCRIPTIONS.get(comparison.nan_rule)
     lines = [f"NaN rule: {comparison.nan_rule}" + (f" ({described})." if described else ".")]
-    lines += [about_collapse(comparison), about_seeds(comparison), about_sizes(comparison), about_margin(comparison)]
+    lines += [about_seeds(comparison), about_sizes(comparison), about_margin(comparison)]
     result = comparison.overall
     notes = dict.fromkeys(note for note in (result.interval.note, result.note) if note)
     lines += [f"Note: {note}." for note in notes]

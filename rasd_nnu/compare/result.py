@@ -166,19 +166,23 @@ class SeedMean:
 
 @dataclass(frozen=True)
 class Collapsed:
-    """A training that never found something that is there: it failed, which is not a lower quality.
+    """A training that never found something that is there, or tells no case from another: it failed.
+
+    That is not a lower quality.
 
     Args:
         arm: Name of the arm.
         seed: Its seed, None for a single run.
         source: File of its records.
-        what: What it never found.
+        what: What it failed at, such as ``label 2 never found``.
+        complete: True if it learned nothing at all, False if some label or class only was lost.
     """
 
     arm: str
     seed: int | None
     source: str
     what: str
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,8 +203,9 @@ class Comparison:
         label_names: Label -> name, where ``dataset.json`` gives one.
         false_positives: Labels that are absent from the reference of some cases.
         seeds: Mean score of each seed, sorted; empty for a single run an arm.
-        collapsed: Trainings that never found something that is there.
+        collapsed: Trainings that failed, altogether or at a label.
         without_collapsed: Difference over the seeds whose trainings did not collapse; None where none or all did.
+        failed: Arms all of whose trainings learned nothing at all: their quality is not compared.
         n_trainings: Files of records, both arms together.
         unmatched: Cases left out because only A or only B has them.
         recipe_differences: What differs between the arms besides the initial weights, as far as files tell.
@@ -225,6 +230,7 @@ class Comparison:
     seeds: list[SeedMean] = field(default_factory=list)
     collapsed: list[Collapsed] = field(default_factory=list)
     without_collapsed: float | None = None
+    failed: list[str] = field(default_factory=list)
     n_trainings: int = 2
     unmatched: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
     recipe_differences: list[str] = field(default_factory=list)

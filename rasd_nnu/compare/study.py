@@ -12,13 +12,14 @@ from typing import Any
 from rasd_nnu.compare.across import Across, Ranking, across, rankings
 from rasd_nnu.compare.analyse import compare_summaries
 from rasd_nnu.compare.classification import compare_predictions
+from rasd_nnu.compare.collapse import about_collapses, lead
 from rasd_nnu.compare.design import Design, Entry, Runs, Unit
 from rasd_nnu.compare.detection import compare_detections
 from rasd_nnu.compare.pairing import listing
 from rasd_nnu.compare.result import FORMAT_VERSION, Comparison, Kind, strict
 from rasd_nnu.compare.scoring import NanRule
 from rasd_nnu.compare.statistics import Request
-from rasd_nnu.compare.verdict import ALPHA, about_collapse
+from rasd_nnu.compare.verdict import ALPHA
 from rasd_nnu.errors import CompareError
 from rasd_nnu.stats import holm
 
@@ -47,17 +48,23 @@ class Study:
     @property
     def sentence(self) -> str:
         """The result in plain words."""
-        if self.across:
-            return " ".join(found.sentence for found in self.across)
         if len(self.entries) == 1:
-            only = self.entries[0].comparison
-            return " ".join(filter(None, (only.verdict, about_collapse(only))))
-        clear = [entry for entry in self.entries if entry.p_holm < ALPHA]
+            return lead(self.entries[0].comparison)
+        found = [found.sentence for found in self.across] or [self._counts()]
+        return " ".join(filter(None, (*found, about_collapses([entry.comparison for entry in self.entries]))))
+
+    def _counts(self) -> str:
+        """Say how many comparisons show what; one with an arm that learned nothing shows no quality."""
+        judged = [entry for entry in self.entries if not entry.comparison.failed]
+        clear = [entry for entry in judged if entry.p_holm < ALPHA]
         better = sum(entry.comparison.overall.favour > 0 for entry in clear)
-        return (
-            f"Of {len(self.entries)} comparisons, {better} are better than {self.control} and {len(clear) - better} "
-            f"worse at p < {ALPHA} after Holm's correction; {len(self.entries) - len(clear)} show no difference."
+        text = (
+            f"Of {len(self.entries)} comparisons with {self.control}, the other arm is better in {better} and worse in "
+            f"{len(clear) - better} at p < {ALPHA} after Holm's correction; no difference is shown in "
+            f"{len(judged) - len(clear)}"
         )
+        failed = len(self.entries) - len(judged)
+        return text + (f"; in {failed} all trainings of an arm collapsed." if failed else ".")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as strict-JSON types."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rasd_nnu.compare.result import Comparison, PairedStatistics
 
 ALPHA = 0.05
@@ -25,20 +27,25 @@ def format_p(p: float) -> str:
     return f"= {p:.3f}" if p >= 0.001 else f"= {p:.2g}"
 
 
-def verdict(names: tuple[str, str], result: PairedStatistics, recipe_differences: list[str]) -> str:
+def verdict(
+    names: tuple[str, str], result: PairedStatistics, recipe_differences: Sequence[str], failed: Sequence[str] = ()
+) -> str:
     """Say what the primary analysis shows about arm A against arm B, and what it does not.
 
     Args:
         names: Names of arm A and arm B.
         result: Statistics of the primary score.
         recipe_differences: What else differs between the arms; then no effect is ascribed to the weights.
+        failed: Arms all of whose trainings collapsed; then no quality is compared, whatever the numbers.
     """
     a, b = names
     low, high = result.interval.low, result.interval.high
     interval = f"difference {result.difference:+.4f}, 95 % CI {low:+.4f} to {high:+.4f}"
     n = f"n = {result.n_units}" + (f", {result.n_seeds} seeds" if result.n_seeds > 1 else "")
     numbers = f"{interval}; p {format_p(result.p)}, {n}"
-    if result.p < ALPHA:
+    if failed:
+        sentence = _of_failed(names, failed, numbers)
+    elif result.p < ALPHA:
         better = "better" if result.favour > 0 else "worse"
         sentence = f"{a} is {better} than {b} ({numbers})." + _not_by_these(result)
     elif result.ties == result.n_units:
@@ -54,6 +61,17 @@ def verdict(names: tuple[str, str], result: PairedStatistics, recipe_differences
     if recipe_differences:
         sentence += " The arms differ in more than the initial weights, so nothing here is due to them alone."
     return sentence
+
+
+def _of_failed(names: tuple[str, str], failed: Sequence[str], numbers: str) -> str:
+    """Return the sentence for arms that learned nothing: their numbers are no statement about quality."""
+    if len(failed) == 2:
+        return f"All trainings of {names[0]} and of {names[1]} collapsed: there is no quality to compare ({numbers})."
+    other = names[1] if failed[0] == names[0] else names[0]
+    return (
+        f"All trainings of {failed[0]} collapsed: the difference from {other} is that of a failed training, not one in "
+        f"quality ({numbers})."
+    )
 
 
 def _not_by_these(result: PairedStatistics) -> str:
@@ -96,27 +114,10 @@ def _what_would_help(result: PairedStatistics) -> str:
     )
 
 
-def about_collapse(comparison: Comparison) -> str:
-    """Say how many trainings collapsed, and what is left without them; empty if none did."""
-    if not comparison.collapsed:
-        return ""
-    files = {found.source: found for found in comparison.collapsed}
-    whats: dict[str, list[str]] = {}
-    for found in comparison.collapsed:
-        seed = "" if found.seed is None else f" seed {found.seed}"
-        whats.setdefault(f"{found.arm}{seed}", []).append(found.what)
-    named = "; ".join(f"{run}: {', '.join(dict.fromkeys(what))} never found" for run, what in whats.items())
-    text = f"{len(files)} of {comparison.n_trainings} trainings collapsed ({named})"
-    text += ": that is a failed training, not a difference in quality."
-    if comparison.without_collapsed is not None:
-        text += f" Over the other seeds the difference is {comparison.without_collapsed:+.4f}."
-    return text
-
-
 def about_sizes(comparison: Comparison) -> str:
     """Say how many patients, and seeds, it takes to see the difference; empty where it cannot be said."""
     sizes = comparison.overall.sizes
-    if sizes is None:
+    if sizes is None or comparison.failed:
         return ""
     unit = "patients" if comparison.grouped else "cases"
     ways = [f"{sizes.patients} {unit}"] if sizes.patients is not None else []
@@ -136,6 +137,8 @@ def about_margin(comparison: Comparison) -> str:
     if found is None:
         return ""
     a, b = comparison.names
+    if comparison.failed:
+        return f"Within a margin of {found.margin:g}, nothing is claimed, as all trainings of an arm collapsed."
     if found.equivalent:
         claim = f"{a} and {b} are equivalent"
     else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from rasd_nnu.compare.classification import compare_predictions
-from rasd_nnu.compare.verdict import about_seeds
+from rasd_nnu.compare.collapse import about_collapse, lead
+from rasd_nnu.compare.statistics import Request
+from rasd_nnu.compare.verdict import about_margin, about_seeds, about_sizes
 from rasd_nnu.errors import CompareError
-from rasd_nnu.records import read_predictions
+from rasd_nnu.records import read_predictions, write_predictions
 from rasd_nnu.stats import delong_paired
 from tests.compare.records import classification
 
@@ -69,14 +72,65 @@ def test_seeds_are_crossed_with_patients(tmp_path: Path, classes: tuple[str, ...
     assert means == pytest.approx([found.overall.mean_a, found.overall.mean_b], abs=1e-12)
 
 
-def test_constant_predictions_are_a_collapse_and_no_crash(tmp_path: Path) -> None:
-    rows = "".join(f"c{i},c{i},0,{'yes' if i % 2 else 'no'},0.5,0.5\n" for i in range(12))
-    for name in "ab":
-        (tmp_path / f"{name}.csv").write_text("case,group,fold,label,prob_no,prob_yes\n" + rows)
-    found = compare_predictions(tmp_path / "a.csv", tmp_path / "b.csv")
-    assert found.overall.p == 1.0
-    assert found.overall.mean_a == 0.5
-    assert len(found.collapsed) == 2
+def _constant(path: Path, n: int = 40) -> Path:
+    """Write predictions that are the same for every case, as a collapsed classifier makes them."""
+    rows = "".join(f"c{i:03d},p{i},0,{'yes' if i % 2 else 'no'},0.45,0.55\n" for i in range(n))
+    path.write_text("case,group,fold,label,prob_no,prob_yes\n" + rows)
+    return path
+
+
+def test_two_collapsed_arms_have_no_quality_to_compare(tmp_path: Path) -> None:
+    found = compare_predictions(_constant(tmp_path / "a.csv"), _constant(tmp_path / "b.csv"), names=("rasd", "scratch"))
+    assert (found.overall.p, found.overall.mean_a, found.failed) == (1.0, 0.5, ["rasd", "scratch"])
+    assert found.verdict.startswith("All trainings of rasd and of scratch collapsed: there is no quality to compare (")
+    assert about_collapse(found).startswith("2 of 2 trainings collapsed (rasd: the same prediction for every case; scr")
+
+
+@pytest.mark.parametrize("seeds", [(None,), (0, 1, 2)], ids=["one training", "three seeds"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_collapsed_arm_is_not_called_worse(tmp_path: Path, seeds: tuple[int | None, ...], swapped: bool) -> None:
+    good = {s: [classification(tmp_path / f"a{s}.csv", 2.0, s or 0)] for s in seeds}
+    flat = {s: [_constant(tmp_path / f"b{s}.csv")] for s in seeds}
+    arms = (flat, good) if swapped else (good, flat)
+    names = ("scratch", "rasd") if swapped else ("rasd", "scratch")
+    found = compare_predictions(*arms, names=names, request=Request(margin=0.05))
+    assert found.overall.p < 0.001  # the numbers alone would claim a difference
+    assert found.failed == ["scratch"]
+    assert found.verdict.startswith(
+        "All trainings of scratch collapsed: the difference from rasd is that of a failed training, not one in quality"
+    )
+    assert "better" not in lead(found) and "worse" not in lead(found)
+    assert f"{len(seeds)} of {2 * len(seeds)} trainings collapsed" in lead(found)
+    assert about_sizes(found) == ""
+    assert found.overall.equivalence is None or "nothing is claimed" in about_margin(found)
+
+
+def test_one_collapsed_seed_is_named_and_the_others_are_judged(tmp_path: Path) -> None:
+    a = {s: [classification(tmp_path / f"a{s}.csv", 2.0, s)] for s in (0, 1, 2)}
+    b = {s: [classification(tmp_path / f"b{s}.csv", 1.0, s + 5)] for s in (0, 1)}
+    b[2] = [_constant(tmp_path / "b2.csv")]
+    found = compare_predictions(a, b, names=("rasd", "scratch"))
+    assert found.failed == []
+    kept = [s.a - s.b for s in found.seeds[:2] if s.a is not None and s.b is not None]
+    assert found.without_collapsed == pytest.approx(np.mean(kept), abs=1e-12)
+    assert lead(found).endswith(
+        "1 of 6 trainings collapsed (scratch seed 2: the same prediction for every case): that is a failed training, "
+        f"not a difference in quality. Over the other seeds the difference is {np.mean(kept):+.4f}."
+    )
+
+
+def test_a_class_that_is_predicted_alike_everywhere_is_named_alone(tmp_path: Path) -> None:
+    a, b = (classification(tmp_path / f"{x}.csv", 1.0, 1, KLASSES, n=45) for x in "ab")
+    table = read_predictions(b)
+    cases = [c.model_copy(update={"probabilities": {"a": 0.2, **_rest(c.probabilities["b"])}}) for c in table.cases]
+    write_predictions(b, replace(table, cases=tuple(cases)))
+    (found,) = compare_predictions(a, b).collapsed
+    assert (found.arm, found.what, found.complete) == ("B", "the same prediction of a for every case", False)
+
+
+def _rest(share: float) -> dict[str, float]:
+    """Share 0.8 between classes b and c."""
+    return {"b": 0.8 * share, "c": 0.8 - 0.8 * share}
 
 
 def test_findings_that_are_not_known_do_not_count(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def test_a_collapsed_training_is_named_and_no_difference_in_quality(write_summar
     arms = _arm(write_summary, "a", a), _arm(write_summary, "b", b)
     found = compare_summaries(*arms, names=("rasd", "scratch"))
     (collapsed,) = found.collapsed
-    assert (collapsed.arm, collapsed.seed, collapsed.what) == ("scratch", 2, "label 1")
+    assert (collapsed.arm, collapsed.seed, collapsed.what) == ("scratch", 2, "label 1 never found")
+    assert collapsed.complete and found.failed == []  # the other seeds of scratch did learn
     assert found.without_collapsed == pytest.approx((a[:2] - b[:2]).mean(), abs=1e-9)
     stream = io.StringIO()
     print_comparison(found, Console(file=stream, width=300))

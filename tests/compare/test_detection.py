@@ -93,7 +93,7 @@ def test_seeds_are_crossed_and_no_box_at_all_is_a_collapse(tmp_path: Path) -> No
     found = compare_detections(a, b, names=("rasd", "scratch"))
     assert (found.overall.method, found.others["AP at IoU 0.5"].method) == ("crossed", "crossed")
     (collapsed,) = found.collapsed
-    assert (collapsed.arm, collapsed.seed, collapsed.what) == ("scratch", 1, "any box")
+    assert (collapsed.arm, collapsed.seed, collapsed.what) == ("scratch", 1, "no box found")
 
 
 def test_another_truth_is_refused(tmp_path: Path) -> None:

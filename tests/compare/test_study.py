@@ -79,6 +79,24 @@ def test_all_outputs_say_the_same(study: Study) -> None:
     assert "Dataset001\\_A" in latex
 
 
+def test_collapsed_trainings_are_counted_apart_from_those_that_are_better(tmp_path: Path) -> None:
+    flat = tmp_path / "flat.csv"
+    rows = "".join(f"c{i:03d},p{i},0,{'yes' if i % 2 else 'no'},0.5,0.5\n" for i in range(40))
+    flat.write_text("case,group,fold,label,prob_no,prob_yes\n" + rows)
+    files = {
+        "rasd": classification(tmp_path / "a.csv", 3.0, 1),
+        "flat": flat,
+        "scratch": classification(tmp_path / "b.csv", 0.5, 2),
+    }
+    study = compare_study([Unit(Design("Dataset001_A"), {arm: {None: [f]} for arm, f in files.items()})], "scratch")
+    assert study.sentence == (
+        "Of 2 comparisons with scratch, the other arm is better in 1 and worse in 0 at p < 0.05 after Holm's "
+        "correction; no difference is shown in 0; in 1 all trainings of an arm collapsed. 1 training collapsed, in 1 "
+        "of 2 comparisons: not a difference in quality."
+    )
+    assert "1 training collapsed and is part of all figures." in methods_paragraph(study)
+
+
 def test_text_cannot_become_a_command() -> None:
     assert export.latex_text("a_b & 50 % {x} \\y") == "a\\_b \\& 50 \\% \\{x\\} \\textbackslash{}y"
 

@@ -14,6 +14,7 @@ from rasd_nnu.compare.page.content import Line
 from rasd_nnu.compare.page.svg import WIDTH, Drawing, bottom_axis, left_axis, scale, shorten, spread
 from rasd_nnu.compare.result import Comparison
 from rasd_nnu.compare.study import Study
+from rasd_nnu.compare.verdict import ALPHA
 
 _DATASET_NUMBER = re.compile(r"\bDataset\d{3}_")
 _LEFT, _RIGHT = 8.0, WIDTH - 8.0
@@ -27,7 +28,7 @@ def forest(study: Study) -> Markup:
         result = entry.comparison.overall
         name = f"{entry.comparison.names[0]}: {entry.design.title}" if several else entry.design.title
         name = name if len(study.entries) > 1 else "A - B"
-        style = "shown" if entry.p_holm < 0.05 else "open"
+        style = "shown" if entry.p_holm < ALPHA and not entry.comparison.failed else "open"
         rows.append((name, result.difference, result.interval.low, result.interval.high, style))
     for across in study.across:
         test = across.result.test

@@ -15,13 +15,13 @@ from markupsafe import Markup
 
 from rasd_nnu import __version__
 from rasd_nnu.compare import export, render
+from rasd_nnu.compare.collapse import lead
 from rasd_nnu.compare.design import Entry
 from rasd_nnu.compare.methods import methods_paragraph
 from rasd_nnu.compare.page import charts
 from rasd_nnu.compare.page.content import Details, Picture
 from rasd_nnu.compare.result import Comparison
 from rasd_nnu.compare.study import Study
-from rasd_nnu.compare.verdict import about_collapse
 
 _MOST_LABEL_COLUMNS = 6
 
@@ -74,19 +74,19 @@ def _embedded(picture: Picture) -> str:
 def _entry(number: int, entry: Entry, details: Details) -> dict[str, Any]:
     """Return what the template shows of one comparison."""
     comparison = entry.comparison
-    crossed, failed = comparison.overall.crossed is not None, about_collapse(comparison)
     return {
         "id": f"comparison-{number}",
         "title": entry.design.title,
         "comparison": comparison,
         "details": details,
+        "lead": lead(comparison),
         "overall": render.overall_rows(comparison),
-        "remarks": [(line, line == failed or line.startswith("Warning")) for line in render.remarks(comparison)],
+        "remarks": [(line, line.startswith("Warning")) for line in render.remarks(comparison)],
         "tables": [table for table in _tables(comparison) if table[2]],
         "slopes": charts.slopes(comparison),
         "differences": charts.differences(comparison),
         "seeds": charts.seeds(comparison) if comparison.seeds else "",
-        "variance": _variance(comparison) if crossed else "",
+        "variance": _variance(comparison) if comparison.overall.crossed else "",
         "cases": _case_table(comparison),
         "losses": charts.lines(details.losses, "Loss of both arms", "epoch") if details.losses else "",
         "dice": charts.lines(details.dice, "Pseudo Dice of both arms", "epoch") if details.dice else "",
