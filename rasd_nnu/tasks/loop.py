@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rasd_nnu.checkpoints.file import atomic_save, safe_load
 from rasd_nnu.errors import CheckpointError, ConfigError
+from rasd_nnu.tasks.curve import CURVE, write_curve
 
 _CLIP = 12.0
 
@@ -56,7 +57,7 @@ class Progress:
     """Where a training keeps what it goes on from, and whom it tells.
 
     Args:
-        state: Resume file, written after each epoch.
+        state: Resume file, written after each epoch; beside it the losses so far, as `tasks.curve`.
         cases: Names of the training cases, which a training that goes on must share, as it must the recipe.
         origin: Says what the weights began from, which it must share, too.
         tell: Is told epoch and mean loss.
@@ -94,7 +95,8 @@ def train_epochs(
         CheckpointError: If the loss is not finite, or the resume file is damaged or of another training.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    for epoch in range(_resumed_epoch(network, optimizer, recipe, progress), recipe.epochs):
+    curve = _resumed_curve(network, optimizer, recipe, progress)
+    for epoch in range(len(curve), recipe.epochs):
         loss_of_a_batch, losses = begin(epoch), []
         for step in range(steps):
             for group in optimizer.param_groups:
@@ -107,21 +109,25 @@ def train_epochs(
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
             optimizer.step()
-        progress.tell(epoch, float(np.mean(losses)))
-        content = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1}
+        curve.append(float(np.mean(losses)))
+        progress.tell(epoch, curve[-1])
+        write_curve(progress.state.with_name(CURVE), curve)  # first, so that it is whole once the last epoch is done
+        content = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "curve": curve}
         atomic_save(content | {"identity": progress.identity(recipe)}, progress.state)
 
 
-def _resumed_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, progress: Progress) -> int:
-    """Load what the last epoch left and return the epochs that are done; 0 where there is no file."""
+def _resumed_curve(
+    network: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, progress: Progress
+) -> list[float]:
+    """Load what the last epoch left and return the losses of the epochs that are done; none where there is no file."""
     if not progress.state.is_file():
-        return 0
+        return []
     content = safe_load(progress.state)
-    if content.get("identity") != progress.identity(recipe):
+    if content.get("identity") != progress.identity(recipe) or "curve" not in content:
         raise CheckpointError(
-            f"{progress.state} belongs to a training with another recipe or other cases. Ask for the same, or give "
-            "--overwrite."
+            f"{progress.state} belongs to a training with another recipe, other cases or an earlier version. Ask for "
+            "the same, or give --overwrite."
         )
     network.load_state_dict(content["network"])
     optimizer.load_state_dict(content["optimizer"])
-    return int(content["epoch"])
+    return list(content["curve"])

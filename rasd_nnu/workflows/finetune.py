@@ -76,8 +76,8 @@ def finetune_classifier(
 
     Returns:
         The folder with ``validation/predictions.csv`` (the fold's validation cases), ``test_predictions.csv``
-        (held-out cases, where there are any), ``scores.json``, ``model.pth``, ``transfer_report.json`` and
-        ``run_report.json``.
+        (held-out cases, where there are any), ``scores.json``, ``model.pth``, ``training_curve.csv``,
+        ``transfer_report.json`` and ``run_report.json``.
 
     Raises:
         UserError: If data, plans or weights are missing or do not fit.

@@ -16,10 +16,9 @@ from rasd_nnu.compare.result import Comparison
 from rasd_nnu.compare.study import Study
 from rasd_nnu.errors import ConfigError, DatasetError, UserError
 from rasd_nnu.files import write_text
-from rasd_nnu.nnunet.results import fold_folder
-from rasd_nnu.nnunet.training_log import read_curves
 from rasd_nnu.workflows.case_images import box_colours, box_pictures, class_pictures
 from rasd_nnu.workflows.overlays import case_pictures, label_colours
+from rasd_nnu.workflows.training_lines import training_lines
 
 _MOST_CURVE_POINTS = 400
 PHANTOM = "A phantom of simple shapes, not real images: its figures say nothing about medicine."
@@ -48,9 +47,12 @@ def gather(entry: Entry) -> Details:
         cases = draw[comparison.kind](comparison, entry.design.dataset)
     except UserError as error:
         missing.append(f"pictures of cases: {error}")
-    losses, dice = _training(comparison, files)
-    if not losses:
-        missing.append("training curves: no training_log of nnU-Net beside the records")
+    losses: Sequence[Line] = ()
+    dice: Sequence[Line] = ()
+    try:
+        losses, dice = training_lines(comparison)
+    except UserError as error:
+        missing.append(f"training curves: {error}")
     reports = {name: _transfer_report(paths) for name, paths in files.items()}
     settings = _settings(*(paths[0] for paths in files.values()))
     if not settings:
@@ -76,23 +78,6 @@ def _colours(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.kind == "detection":
         return box_colours(list(comparison.rows[0].labels_a))
     return label_colours(comparison.label_names) if comparison.kind == "segmentation" else []
-
-
-def _training(comparison: Comparison, files: Mapping[str, Sequence[Path]]) -> tuple[list[Line], list[Line]]:
-    """Return the losses and the pseudo Dice of every training; arm B first, so that A lies above."""
-    losses, dice = [], []
-    for name, style in zip(reversed(comparison.names), "ba", strict=True):
-        for path in files[name]:
-            fold = fold_folder(path)
-            if fold is None:
-                continue
-            curves = read_curves(fold)
-            for values, dashed in ((curves.train_loss, True), (curves.val_loss, False)):
-                if values:
-                    losses.append(Line(name, style, list(values), list(values.values()), dashed))
-            if curves.dice:
-                dice.append(Line(name, style, list(curves.dice), list(curves.dice.values())))
-    return losses, dice
 
 
 def _transfer_report(paths: Sequence[Path]) -> dict[str, Any]:

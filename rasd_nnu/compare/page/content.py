@@ -108,7 +108,7 @@ class Details:
         note: Warning above everything, such as that the images are a phantom.
         cases: Overlays of single cases.
         colours: Label and its colour in the overlays.
-        losses: Training and validation loss of both arms.
+        losses: Training loss of both arms, dashed where there is a validation loss beside it.
         dice: Pseudo Dice of both arms during training.
         pretraining: How each pre-trained arm's checkpoint was made.
         transfer: What each pre-trained arm took from it.

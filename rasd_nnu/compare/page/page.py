@@ -89,6 +89,9 @@ def _entry(number: int, entry: Entry, details: Details) -> dict[str, Any]:
         "variance": _variance(comparison) if comparison.overall.crossed else "",
         "cases": _case_table(comparison),
         "losses": charts.lines(details.losses, "Loss of both arms", "epoch") if details.losses else "",
+        "losses_caption": "Training loss (dashed) and validation loss of each epoch."
+        if any(line.dashed for line in details.losses)
+        else "Mean training loss of each epoch.",
         "dice": charts.lines(details.dice, "Pseudo Dice of both arms", "epoch") if details.dice else "",
         "pretraining": [
             {

@@ -18,6 +18,7 @@ from rasd_nnu.tasks.classification import train as train_module
 from rasd_nnu.tasks.classification.data import Questions, fixed_size
 from rasd_nnu.tasks.classification.model import Model
 from rasd_nnu.tasks.classification.network import build_classifier
+from rasd_nnu.tasks.curve import CURVE, read_curve
 from tests.helpers import TinyDataset, tiny_dataset
 from tests.tasks.helpers import fails, fold_of, run, train_again_with_a_stop
 from tests.trainers.helpers import write_checkpoint
@@ -90,9 +91,12 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
 ) -> None:
     assert run(data, "--arm", "scratch") == 0
     whole = Model.load(_folder(data, "_scratch")).network.state_dict()
+    curve = read_curve(_folder(data, "_scratch") / CURVE)
+    assert list(curve) == [1, 2]
     train_again_with_a_stop(data, monkeypatch)
     resumed = Model.load(_folder(data, "_scratch")).network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert read_curve(_folder(data, "_scratch") / CURVE) == curve
 
 
 def test_several_findings_with_one_unknown(data: TinyDataset) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from rasd_nnu.cli.main import main
 from rasd_nnu.records import read_detections
+from rasd_nnu.tasks.curve import CURVE, read_curve
 from rasd_nnu.tasks.detection import train as train_module
 from rasd_nnu.tasks.detection.data import read_data
 from rasd_nnu.tasks.detection.model import Model
@@ -110,9 +111,12 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
 ) -> None:
     assert run(data, "--arm", "scratch") == 0
     whole = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
+    curve = read_curve(_folder(data, "_scratch") / CURVE)
+    assert list(curve) == [1, 2]
     train_again_with_a_stop(data, monkeypatch)
     resumed = Model.load(_folder(data, "_scratch")).detector.network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert read_curve(_folder(data, "_scratch") / CURVE) == curve
 
 
 def test_bad_input_is_one_line(data: TinyDataset, capsys: pytest.CaptureFixture[str]) -> None:
