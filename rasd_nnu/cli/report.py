@@ -55,8 +55,7 @@ def command(
 
     check_writable([out], overwrite)
     found = run_selection(o.selection(options))
-    first = found.entries[0].design.title
-    several = f" and {len(found.entries) - 1} more" if len(found.entries) > 1 else ""
-    write_report(out, found, title or f"{first}{several}", details)
+    several = f"{len(found.entries)} comparisons with {found.control}" if len(found.entries) > 1 else ""
+    write_report(out, found, title or several or found.entries[0].design.title, details)
     typer.echo(found.sentence)
     typer.echo(f"page: {out}")

@@ -262,8 +262,8 @@ def _variance_table(result: PairedStatistics) -> Table:
 def remarks(comparison: Comparison) -> list[str]:
     """Return what has to be said beside the numbers, one line each."""
     described = DESCRIPTIONS.get(comparison.nan_rule)
-    lines = [f"NaN rule: {comparison.nan_rule}" + (f" ({described})." if described else ".")]
-    lines += [about_seeds(comparison), about_sizes(comparison), about_margin(comparison)]
+    lines = [about_seeds(comparison), about_sizes(comparison), about_margin(comparison)]
+    lines.append(f"NaN rule: {comparison.nan_rule}" + (f" ({described})." if described else "."))
     result = comparison.overall
     notes = dict.fromkeys(note for note in (result.interval.note, result.note) if note)
     lines += [f"Note: {note}." for note in notes]

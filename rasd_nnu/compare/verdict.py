@@ -107,10 +107,12 @@ def _what_would_help(result: PairedStatistics) -> str:
     total = seed + patient + rest
     if total <= 0:
         return "Nothing varies."
-    more = "more seeds" if seed > patient else "more patients"
+    advice = "more seeds or more patients would help alike"
+    if seed != patient:
+        advice = f"more {'seeds' if seed > patient else 'patients'} would help most"
     return (
         f"Of the variance of the difference, {seed / total:.0%} comes from seeds, {patient / total:.0%} from patients "
-        f"and {rest / total:.0%} from both together: {more} would help most."
+        f"and {rest / total:.0%} from both together: {advice}."
     )
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rasd_nnu.compare import Comparison, compare_summaries
 from rasd_nnu.compare.render import print_comparison
 from rasd_nnu.compare.statistics import Request
+from rasd_nnu.compare.verdict import about_seeds
 from rasd_nnu.stats import crossed_mean_test
 
 Write = Callable[..., Path]
@@ -59,7 +60,7 @@ def test_the_terminal_shows_the_variance_and_what_would_help(comparison: Compari
         "p, Hillis' degrees of freedom",
         "Variance of the difference A - B",
         "seed x patient, noise",
-        "would help most",
+        "more seeds or more patients would help alike",  # neither varies beyond the noise
         "other cases and other training seeds",
         "Within a margin of 0.05, rasd is not worse than scratch",
     ):
@@ -99,6 +100,7 @@ def test_two_seeds_have_to_agree_with_each_other(
     ]
     found = compare_summaries(*arms)
     assert (found.overall.p < 0.05) == shown == ("No difference shown" not in found.verdict)
+    assert f"more {'patients' if shown else 'seeds'} would help most" in about_seeds(found)
     assert "2 seeds" in found.overall.note
 
 

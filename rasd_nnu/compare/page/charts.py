@@ -18,23 +18,14 @@ from rasd_nnu.compare.verdict import ALPHA
 
 _DATASET_NUMBER = re.compile(r"\bDataset\d{3}_")
 _LEFT, _RIGHT = 8.0, WIDTH - 8.0
+_SHORT_NAME, _LONG_NAME = 36, 62  # characters beside the numbers, and on a line of their own
 
 
 def forest(study: Study) -> Markup:
     """Draw the difference with its interval of each comparison, and of the mean over data sets."""
-    rows: list[tuple[str, float, float, float, str]] = []
-    several = len({entry.comparison.names[0] for entry in study.entries}) > 1
-    for entry in study.entries:
-        result = entry.comparison.overall
-        name = f"{entry.comparison.names[0]}: {entry.design.title}" if several else entry.design.title
-        name = name if len(study.entries) > 1 else "A - B"
-        style = "shown" if entry.p_holm < ALPHA and not entry.comparison.failed else "open"
-        rows.append((name, result.difference, result.interval.low, result.interval.high, style))
-    for across in study.across:
-        test = across.result.test
-        name = f"{across.names[0]}: mean over {across.result.n_datasets} data sets"
-        rows.append((name, test.mean, test.interval.low, test.interval.high, "mean"))
-    step = 34
+    rows = _forest_rows(study)
+    below = 14 if max(len(row[0]) for row in rows) > _SHORT_NAME else 0  # numbers under the name, not beside it
+    step = 56 if below else 34
     drawing = Drawing(20 + step * len(rows) + 44, "Difference of each comparison with its 95 % interval")
     low, high = spread([value for row in rows for value in row[1:4]], around=0.0)
     place = scale(low, high, _LEFT, _RIGHT)
@@ -42,13 +33,31 @@ def forest(study: Study) -> Markup:
     drawing.line(place(0), 4, place(0), bottom, "zero")
     for i, (name, middle, left, right, style) in enumerate(rows):
         y = 14 + step * i
-        drawing.text(_LEFT, y + 2, shorten(_DATASET_NUMBER.sub("", name), 36), "name")
-        drawing.text(_RIGHT, y + 2, f"{middle:+.4f} [{left:+.4f}, {right:+.4f}]", "tick", "end")
-        drawing.line(place(left), y + 14, place(right), y + 14, f"interval {style}")
-        drawing.dot(place(middle), y + 14, f"point {style}", 5 if style == "mean" else 4)
-    score = study.entries[0].comparison.score
-    bottom_axis(drawing, low, high, (_LEFT, _RIGHT), bottom, f"difference from {shorten(study.control, 24)}, {score}")
+        drawing.text(_LEFT, y + 2, shorten(name, _LONG_NAME), "name")
+        drawing.text(_RIGHT, y + 2 + below, f"{middle:+.4f} [{left:+.4f}, {right:+.4f}]", "tick", "end")
+        drawing.line(place(left), y + 14 + below, place(right), y + 14 + below, f"interval {style}")
+        drawing.dot(place(middle), y + 14 + below, f"point {style}", 5 if style == "mean" else 4)
+    what = "A - B" if len(study.entries) == 1 else f"difference from {shorten(study.control, 24)}"
+    scores = dict.fromkeys(entry.comparison.score for entry in study.entries)
+    bottom_axis(drawing, low, high, (_LEFT, _RIGHT), bottom, f"{what}, {shorten(' and '.join(scores), 36)}")
     return drawing.markup()
+
+
+def _forest_rows(study: Study) -> list[tuple[str, float, float, float, str]]:
+    """Return name, difference, interval and style of each line of the forest plot."""
+    rows = []
+    several = len({entry.comparison.names[0] for entry in study.entries}) > 1
+    for entry in study.entries:
+        result = entry.comparison.overall
+        name = f"{entry.comparison.names[0]}: {entry.design.title}" if several else entry.design.title
+        name = _DATASET_NUMBER.sub("", name) if len(study.entries) > 1 else "A - B"
+        style = "shown" if entry.p_holm < ALPHA and not entry.comparison.failed else "open"
+        rows.append((name, result.difference, result.interval.low, result.interval.high, style))
+    for across in study.across:
+        test = across.result.test
+        name = f"{across.names[0]}: mean over {across.result.n_datasets} data sets"
+        rows.append((name, test.mean, test.interval.low, test.interval.high, "mean"))
+    return rows
 
 
 def slopes(comparison: Comparison) -> Markup:
@@ -114,7 +123,7 @@ def bars(rows: Sequence[tuple[str, float]], title: str) -> Markup:
 
 def seeds(comparison: Comparison) -> Markup:
     """Draw the mean score of each seed in both arms."""
-    drawing = Drawing(240, "Mean score of each seed")
+    drawing = Drawing(252, "Mean score of each seed")
     known = [value for seed in comparison.seeds for value in (seed.a, seed.b) if value is not None]
     low, high = spread(known)
     box = 206.0, 12.0
@@ -127,7 +136,7 @@ def seeds(comparison: Comparison) -> Markup:
             if value is not None:
                 drawing.dot(along(i), place(value), f"dot {style}", 4.5, f"seed {seed.seed}: {value:.4f}")
         drawing.text(along(i), 226, str(seed.seed), "tick", "middle")
-    drawing.text(_LEFT, 236, "seed", "tick")
+    drawing.text((52 + WIDTH) / 2, 244, "seed", "label", "middle")
     return drawing.markup()
 
 

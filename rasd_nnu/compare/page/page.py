@@ -85,7 +85,7 @@ def _entry(number: int, entry: Entry, details: Details) -> dict[str, Any]:
         "tables": [table for table in _tables(comparison) if table[2]],
         "slopes": charts.slopes(comparison),
         "differences": charts.differences(comparison),
-        "seeds": charts.seeds(comparison) if comparison.seeds else "",
+        "seeds": charts.seeds(comparison) if len(comparison.seeds) > 1 else "",
         "variance": _variance(comparison) if comparison.overall.crossed else "",
         "cases": _case_table(comparison),
         "losses": charts.lines(details.losses, "Loss of both arms", "epoch") if details.losses else "",

@@ -81,8 +81,14 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def tick_text(value: float, step: float) -> str:
-    """Write a tick with as many decimals as its step needs."""
+    """Write a tick with as many decimals as its step needs.
+
+    Example:
+        >>> tick_text(0.5, 0.1), tick_text(0.525, 0.025)
+        ('0.5', '0.525')
+    """
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step else 0
+    decimals += not math.isclose(round(step, decimals), step)  # steps of 2.5 have a digit more
     text = f"{value:.{decimals}f}"
     return f"{value:g}" if abs(value) >= 1e5 or (value and abs(value) < 1e-4) else text
 

@@ -26,6 +26,13 @@ def test_tick_texts_differ() -> None:
     assert len({tick_text(v, found[1] - found[0]) for v in found}) == len(found)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.45, 0.56), (-0.0055, 0.0051), (0, 1), (0, 24), (3e-6, 9e-6), (0, 1e6)])
+def test_tick_texts_are_the_values(low: float, high: float) -> None:
+    found = ticks(low, high)
+    step = found[1] - found[0]
+    assert [float(tick_text(value, step)) for value in found] == pytest.approx(found, abs=step * 1e-6)
+
+
 def test_a_range_is_never_empty() -> None:
     for values in ([], [0.0], [0.5, 0.5], [math.nan], [math.inf, 1.0]):
         low, high = spread(values)
