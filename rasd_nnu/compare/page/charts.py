@@ -12,7 +12,7 @@ from markupsafe import Markup
 from rasd_nnu.compare.across import Ranking
 from rasd_nnu.compare.page.content import Line
 from rasd_nnu.compare.page.svg import WIDTH, Drawing, bottom_axis, left_axis, scale, shorten, spread
-from rasd_nnu.compare.result import Comparison
+from rasd_nnu.compare.result import Comparison, PairedRow
 from rasd_nnu.compare.study import Study
 from rasd_nnu.compare.verdict import ALPHA
 
@@ -69,8 +69,7 @@ def slopes(comparison: Comparison) -> Markup:
     left_axis(drawing, low, high, box, 48)
     place, at_b, at_a = scale(low, high, *box), 100.0, WIDTH - 60.0
     for row in rows:
-        style = "up" if row.a > row.b else "down" if row.a < row.b else "same"
-        drawing.line(at_b, place(row.b), at_a, place(row.a), f"slope {style}")
+        drawing.line(at_b, place(row.b), at_a, place(row.a), f"slope {_direction(row)}")
         drawing.dot(at_b, place(row.b), "dot b", 2.5, f"{row.case}: {row.b:.4f}")
         drawing.dot(at_a, place(row.a), "dot a", 2.5, f"{row.case}: {row.a:.4f}")
     means = [float(np.mean([getattr(row, side) for row in rows])) for side in "ba"]
@@ -97,10 +96,14 @@ def differences(comparison: Comparison) -> Markup:
         drawing.line(52, place(result.difference), WIDTH - 8, place(result.difference), "meanline")
     drawing.line(52, place(0), WIDTH - 8, place(0), "zero")
     for i, row in enumerate(rows):
-        style = "up" if row.difference > 0 else "down" if row.difference < 0 else "same"
-        drawing.dot(along(i), place(row.difference), f"dot {style}", 3, f"{row.case}: {row.difference:+.4f}")
+        drawing.dot(along(i), place(row.difference), f"dot {_direction(row)}", 3, f"{row.case}: {row.difference:+.4f}")
     drawing.text((52 + WIDTH) / 2, 290, f"{len(rows)} cases, sorted", "label", "middle")
     return drawing.markup()
+
+
+def _direction(row: PairedRow) -> str:
+    """Return the style of a case: the colour of the arm that scores higher."""
+    return "up" if row.difference > 0 else "down" if row.difference < 0 else "same"
 
 
 def bars(rows: Sequence[tuple[str, float]], title: str) -> Markup:
@@ -141,7 +144,7 @@ def seeds(comparison: Comparison) -> Markup:
 
 
 def lines(curves: Sequence[Line], title: str, x_label: str, log: bool = False) -> Markup:
-    """Draw curves over a common axis.
+    """Draw curves over a common axis; nothing where there are none.
 
     Args:
         curves: The curves.
@@ -149,6 +152,8 @@ def lines(curves: Sequence[Line], title: str, x_label: str, log: bool = False) -
         x_label: Label of the axis.
         log: Logarithmic values; then all must be above 0.
     """
+    if not curves:
+        return Markup("")
     shown = [_transformed(curve, log) for curve in curves]
     drawing = Drawing(280, title)
     low, high = spread([y for _, ys in shown for y in ys])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -128,4 +128,4 @@ class Details:
     paper: Sequence[tuple[str, str]] = ()
     paper_note: str = ""
     settings: Sequence[Pair] = ()
-    missing: Sequence[str] = field(default_factory=list)
+    missing: Sequence[str] = ()

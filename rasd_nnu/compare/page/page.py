@@ -88,18 +88,16 @@ def _entry(number: int, entry: Entry, details: Details) -> dict[str, Any]:
         "seeds": charts.seeds(comparison) if len(comparison.seeds) > 1 else "",
         "variance": _variance(comparison) if comparison.overall.crossed else "",
         "cases": _case_table(comparison),
-        "losses": charts.lines(details.losses, "Loss of both arms", "epoch") if details.losses else "",
+        "losses": charts.lines(details.losses, "Loss of both arms", "epoch"),
         "losses_caption": "Training loss (dashed) and validation loss of each epoch."
         if any(line.dashed for line in details.losses)
         else "Mean training loss of each epoch.",
-        "dice": charts.lines(details.dice, "Pseudo Dice of both arms", "epoch") if details.dice else "",
+        "dice": charts.lines(details.dice, "Pseudo Dice of both arms", "epoch"),
         "pretraining": [
             {
                 "content": run,
-                "losses": charts.lines(run.losses, "Losses of the pre-training", "iteration", True)
-                if run.losses
-                else "",
-                "accuracy": charts.lines(run.accuracy, "Accuracy", "iteration") if run.accuracy else "",
+                "losses": charts.lines(run.losses, "Losses of the pre-training", "iteration", log=True),
+                "accuracy": charts.lines(run.accuracy, "Accuracy", "iteration"),
             }
             for run in details.pretraining
         ],

@@ -38,7 +38,17 @@ function probe(frame) {
   const inside = (e) => e.closest(".scroll") || e.closest("svg") !== null;
   const wide = [...page.body.querySelectorAll("*")].filter((e) => !inside(e.parentElement) &&
     e.getBoundingClientRect().right > width + 1).map((e) => e.tagName + "." + e.className);
-  results[width] = { up, down, names, filtered, count, wide, scroll: page.documentElement.scrollWidth,
+  const clash = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2;
+  const hidden = [...page.querySelectorAll("svg")].flatMap((svg) => {
+    const frame = svg.getBoundingClientRect();
+    const boxes = [...svg.querySelectorAll("text")].map((t) => [t.getBoundingClientRect(), t.textContent]);
+    const outside = (box) => box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
+    const cut = boxes.filter(([box]) => outside(box));
+    const over = (a, x, others) => others.filter(([b]) => clash(a, b)).map(([, y]) => `${x} | ${y}`);
+    const pairs = boxes.flatMap(([a, x], i) => over(a, x, boxes.slice(i + 1)));
+    return [...cut.map(([, x]) => x), ...pairs];
+  });
+  results[width] = { hidden, up, down, names, filtered, count, wide, scroll: page.documentElement.scrollWidth,
     text: page.querySelectorAll("svg text").length };
 }
 addEventListener("load", () => {
@@ -82,6 +92,7 @@ def test_the_console_is_silent(found: tuple[dict[str, Any], str]) -> None:
 def test_nothing_overflows(found: tuple[dict[str, Any], str], width: int) -> None:
     measured = found[0][str(width)]
     assert measured["wide"] == []
+    assert measured["hidden"] == []  # words of a chart that are cut, or lie on each other
     assert measured["scroll"] <= width
     assert measured["text"] > 50
 
