@@ -86,12 +86,12 @@ def _unpacked(proxy: Any) -> np.ndarray:
     """Return the voxels of a packed file, block by block: nibabel unpacks all of it into memory first, then copies."""
     stream, voxels = proxy.file_like, np.empty(proxy.shape, proxy.dtype, order="F")
     stream.seek(proxy.offset)
-    view, at = memoryview(voxels.reshape(-1, order="F")).cast("B"), 0
-    while at < len(view):
-        block = stream.read(min(BLOCK, len(view) - at))
+    content, at = voxels.reshape(-1, order="F").view(np.uint8), 0
+    while at < len(content):
+        block = stream.read(min(BLOCK, len(content) - at))
         if not block:
-            raise EOFError(f"it ends after {at} of {len(view)} bytes of voxels")
-        view[at : at + len(block)] = block
+            raise EOFError(f"it ends after {at} of {len(content)} bytes of voxels")
+        content[at : at + len(block)] = np.frombuffer(block, np.uint8)
         at += len(block)
     stream.read(1)  # the end of the packed stream, where its checksum is compared
     return voxels
