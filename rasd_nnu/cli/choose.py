@@ -17,7 +17,7 @@ def command(
     fold: Annotated[int, typer.Option("-f", "--fold", help="Fold whose training cases are used.")] = 0,
     budget: Annotated[str, typer.Option(help="Time for everything, as 20m or 1h.")] = "20m",
     arms: Annotated[
-        str | None, typer.Option(help="Arms to choose between, as scratch,curve,shift,random,start,start+shift.")
+        str | None, typer.Option(help="Arms to choose between, as scratch,shift,convolution,start,start+shift.")
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Inner folds, at most one a patient.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each arm on each inner fold.")] = 1,

@@ -27,12 +27,12 @@ from rasd_nnu.workflows.choose.decide import BASELINE, ArmScore, decide, score_a
 from rasd_nnu.workflows.choose.inner import InnerFold, inner_folds
 from rasd_nnu.workflows.choose.screen import EPOCHS, Candidate, Plan, labels_in, screen, training_cases
 
-#: From the mildest mixing to the strongest, then the start, then both.
+#: New appearances by region and of the whole image (stronger kinds cost more than they give), the start, both.
 CANDIDATES = {
     c.name: c
     for c in (
         Candidate(BASELINE, "scratch"),
-        *(Candidate(kind, "scratch", RenewConfig(kind=kind)) for kind in ("curve", "shift", "random")),
+        *(Candidate(kind, "scratch", RenewConfig(kind=kind)) for kind in ("shift", "convolution")),
         Candidate("start", "rasd"),
         Candidate("start+shift", "rasd", RenewConfig(kind="shift")),
     )

@@ -41,16 +41,16 @@ def test_the_choice_is_kept_resumed_and_used(
     tiny: TinyDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sorted(p.name for p in (tiny.root / "nnUNet_results").rglob("*"))
-    assert _choose(tiny, *QUICK, "--arms", "curve", "--json") == 0
+    assert _choose(tiny, *QUICK, "--arms", "convolution", "--json") == 0
     shown = capsys.readouterr()
     content = json.loads(shown.out)
-    assert {arm["name"] for arm in content["evidence"]["arms"]} == {"scratch", "curve"}
+    assert {arm["name"] for arm in content["evidence"]["arms"]} == {"scratch", "convolution"}
     assert "4 trainings of 2 iterations: 2 arms, 2 inner folds by patient" in shown.err
     assert sorted(p.name for p in (tiny.root / "nnUNet_results").rglob("*")) == before
     assert content["commands"][0] == "nnUNetv2_train 901 2d 0 -tr RaSDTrainer_auto"
 
     monkeypatch.setattr(choose_run, "screen", _must_not_run)  # all trainings are done
-    assert _choose(tiny, *QUICK, "--arms", "curve", "--json") == 0
+    assert _choose(tiny, *QUICK, "--arms", "convolution", "--json") == 0
     again = json.loads(capsys.readouterr().out)
     assert again["evidence"] == content["evidence"]
 
