@@ -29,6 +29,7 @@ ARMS = {
         Arm("shift_first", mix=RenewConfig(kind="shift", **_FIRST)),
         Arm("random_first", mix=RenewConfig(kind="random", **_FIRST)),
         Arm("shift_mild_late", mix=RenewConfig(kind="shift", **_LATE, spread=(0.0, 0.4), contrast=(0.8, 1.2))),
+        Arm("shift_mild_always", mix=RenewConfig(kind="shift", **_ALWAYS, spread=(0.0, 0.4), contrast=(0.8, 1.2))),
         Arm("shift_alike_late", mix=RenewConfig(kind="shift", **_LATE, **_ALIKE)),
         Arm("shift_blind_late", mix=RenewConfig(kind="shift", **_LATE, regions=_BLIND)),
         Arm("shift_half_late", mix=RenewConfig(kind="shift", **_LATE, regions=_HALF)),
@@ -39,6 +40,7 @@ ARMS = {
         Arm("cases_300_shift_late", mix=RenewConfig(kind="shift", **_LATE), start=Start("cases", 300)),
         Arm("cases_300_curve_late", mix=RenewConfig(kind="curve", **_LATE), start=Start("cases", 300)),
         Arm("warp", warp=0.5),
+        Arm("shift_warp_always", mix=RenewConfig(kind="shift", **_ALWAYS), warp=0.5),
         *(
             Arm(f"{maps}_{part}_{steps}", start=Start(maps, steps, part))
             for maps in ("fields", "cases")

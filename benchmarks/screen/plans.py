@@ -57,9 +57,12 @@ def _rates() -> list[Job]:
 
 
 _MIXED = ("scratch", "shift_always", "curve_always")
+_WARPED = ("warp", "shift_warp_always")
+_TRIED = ("convolution_always", "shift_quarter", "shift_mild_always", "shift_late")
 _GRAY = CHOOSING[:3]
 #: Without the one in 3D, where a training takes four times as long.
-FLAT = (*CHOOSING, *(task for task in CONFIRMING if task != "hippocampus_3d"))
+CONFIRMING_FLAT = tuple(task for task in CONFIRMING if task != "hippocampus_3d")
+FLAT = (*CHOOSING, *CONFIRMING_FLAT)
 _TWENTY = tuple(task for task in FLAT if task != "covid_ct")  # which has no 20 patients to train on
 
 
@@ -68,19 +71,25 @@ def _on(tasks: Sequence[str], arms: Sequence[str], seeds: Sequence[int], recipe:
 
 
 def _study() -> list[Job]:
-    """The study: 700 steps, twice as many, other appearances, 20 patients, starts, few steps, inner folds."""
+    """The study: 700 steps, twice as many, 20 patients, inner folds, other appearances, starts, few steps."""
     two = ("scratch", "shift_always")
     start = ("fields_whole_4000",)
     started = (*_GRAY, "usgra_us", "muscle_ultrasound")  # which share a start; others need one of their own
     return [
         *_on(FLAT, two, (0,), _SHORT),
         *_on(FLAT, ("scratch",), (0,), _PLATEAU),
-        *_on(FLAT, two, (1,), _SHORT),
+        *_on(FLAT, two, (1, 2, 3), _SHORT),
         *_on(started, (*two, *start), (0,), _BRIEF),
         *(job for fold in (0, 1) for job in _on(FLAT, two, (0,), _SHORT, inner=fold)),
         *_on(_TWENTY, two, (0,), _SHORT, labelled=20),
         *_on(_GRAY, ("random_always", "curve_always"), (0,), _SHORT),
-        *_on(FLAT, two, (2,), _SHORT),
+        *_on(CHOOSING, _WARPED, (0, 1), _SHORT),
+        *_on(CHOOSING, _TRIED, (0,), _SHORT),
+        *_on(FLAT, two, (4, 5), _SHORT),
+        *_on(CHOOSING, ("convolution_always",), (1, 2, 3), _SHORT),
+        *_on(CONFIRMING_FLAT, ("convolution_always",), (0, 1, 2, 3), _SHORT),
+        *_on(FLAT, two, (6, 7), _SHORT),
+        *_on(CHOOSING, two, (0, 1), _SHORT, labelled=3),
         *_on(FLAT, ("random_always",), (0,), _SHORT),
         *_on(("hippocampus_2d", "wbc_smear"), two, (0,), _BRIEF),
         *_on(started, start, (0,), _SHORT),
@@ -88,14 +97,11 @@ def _study() -> list[Job]:
         *_on(started, start, (1,), _SHORT),
         *_on(started, (*two, *start), (1,), _BRIEF),
         *_on(_TWENTY, two, (1,), _SHORT, labelled=20),
-        *_on(FLAT, two, (3,), _SHORT),
         *_on(("hippocampus_3d",), two, (0, 1), _SHORT),
         *_on(FLAT, ("random_always", "curve_always"), (1,), _SHORT),
         *(job for fold in (0, 1) for job in _on(FLAT, two, (1,), _SHORT, inner=fold)),
         *_on(FLAT, ("scratch",), (1,), _PLATEAU),
-        *_on(CHOOSING, two, (0, 1), _SHORT, labelled=3),
         *_on(ACROSS, _MIXED, (0, 1, 2, 3), _SHORT),
-        *_on(FLAT, two, (4, 5, 6, 7), _SHORT),
     ]
 
 

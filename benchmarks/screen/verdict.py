@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from differences import Difference, Record, corrected, is_scratch, of_task, over_tasks, pairs, value
 
-#: The arm that the defaults are about, and the start that was run most.
-WINNER, START = "shift_always", "fields_whole_4000"
+#: The arm that the defaults are about, the one without regions, and the start that was run most.
+WINNER, PLAIN, START = "shift_always", "convolution_always", "fields_whole_4000"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ AIMS = (
     Aim("5 patients, short", WINNER, 5, 250, 8),
     Aim("5 patients, short, pre-training not counted", START, 5, 250, 8, total=False),
     Aim("5 patients, plateau, under shift", WINNER, 5, 700, 5, "shifts"),
+    Aim("5 patients, plateau, without regions", PLAIN, 5, 700, 3),
+    Aim("5 patients, plateau, under shift, without regions", PLAIN, 5, 700, 5, "shifts"),
 )
 
 
