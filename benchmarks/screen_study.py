@@ -1,6 +1,6 @@
 """Make a study folder of the per-patient records in results/screen, for `rasd_nnu compare` and `report --study`.
 
-python benchmarks/screen_study.py --out FOLDER [--arms scratch,shift_always] [--tasks camus_us,covid_ct]
+python benchmarks/screen_study.py --out FOLDER [--arms A,B] [--tasks camus_us,covid_ct] [--labelled 5] [--steps 700]
 
 Each training becomes a ``summary.json`` with the Dice of each class and patient as it was recorded, to three digits.
 Trainings are compared with each other where task, number of labelled patients and recipe agree, by the seeds that all
@@ -13,7 +13,7 @@ import argparse
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -41,30 +41,48 @@ def design(row: Row) -> Design:
     return row["task"], row["labelled"], f"{row['recipe']['steps']}steps-{digest}"
 
 
-def summary(row: Row) -> dict[str, Any]:
+def absences(trainings: Iterable[Row]) -> set[tuple[str, int]]:
+    """Return patients and labels that are not there: nowhere predicted, they have no Dice; elsewhere they have 0."""
+    return {
+        (patient, label)
+        for row in trainings
+        for patient, scores in row["patients"].items()
+        for label, dice in enumerate(scores, start=1)
+        if dice is None
+    }
+
+
+def summary(row: Row, absent: Set[tuple[str, int]]) -> dict[str, Any]:
     """Return a training in the form of nnU-Net's ``summary.json``."""
     entries = []
     for patient, scores in row["patients"].items():
-        metrics = {str(label): _metrics(dice) for label, dice in enumerate(scores, start=1)}
+        metrics = {
+            str(label): _metrics(dice, (patient, label) not in absent) for label, dice in enumerate(scores, start=1)
+        }
         case = patient.split(".")[0]
         files = {"reference_file": f"labels/{case}.png", "prediction_file": f"predicted/{case}.png"}
         entries.append({**files, "metrics": metrics})
     return {"metric_per_case": entries}
 
 
-def _metrics(dice: float | None) -> dict[str, float]:
-    """Return counts that give a Dice; nothing anywhere where it was not recorded, as the class is not there."""
-    there = _VOXELS if dice is not None else 0
-    both, predicted = round((dice or 0.0) * there), there if dice else 0
+def _metrics(dice: float | None, is_there: bool) -> dict[str, float]:
+    """Return counts that give a Dice."""
+    there = _VOXELS if is_there else 0
+    both, predicted = round((dice or 0.0) * there), _VOXELS if dice or (dice is not None and not is_there) else 0
     counts = {"TP": both, "FP": predicted - both, "FN": there - both, "n_ref": there, "n_pred": predicted}
     return {"Dice": math.nan if dice is None else dice, **counts}
 
 
-def write_study(out: Path, tasks: Sequence[str], arms: Sequence[str]) -> StudyRecords:
-    """Write the summaries and ``records.json``."""
+def write_study(
+    out: Path, tasks: Sequence[str], arms: Sequence[str], labelled: int | None = None, steps: int | None = None
+) -> StudyRecords:
+    """Write the summaries and ``records.json``, of all numbers of labelled patients and steps or of one."""
     found: dict[Design, dict[str, dict[int, Row]]] = {}
-    for row in rows(tasks):
-        if row["name"] in arms:
+    known = list(rows(tasks))
+    absent = {task: absences(row for row in known if row["task"] == task) for task in tasks}
+    for row in known:
+        asked = labelled in (None, row["labelled"]) and steps in (None, row["recipe"]["steps"])
+        if asked and row["name"] in arms:
             found.setdefault(design(row), {}).setdefault(row["name"], {})[row["seed"]] = row
     units = []
     for key, of_design in sorted(found.items()):
@@ -75,7 +93,7 @@ def write_study(out: Path, tasks: Sequence[str], arms: Sequence[str]) -> StudyRe
         for arm in arms:
             for seed in sorted(seeds):
                 path = f"{key[0]}/n{key[1]}_{key[2]}_{arm}_seed{seed}/summary.json"
-                write_text(out / path, json.dumps(summary(of_design[arm][seed])))
+                write_text(out / path, json.dumps(summary(of_design[arm][seed], absent[key[0]])))
                 options = {"dataset": key[0], "n": key[1], "budget": key[2], "arm": arm, "seed": seed, "path": path}
                 units.append(StudyUnit(**options))
     records = StudyRecords(units=tuple(units))
@@ -89,8 +107,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--arms", default="scratch,shift_always")
     parser.add_argument("--tasks", default="camus_us,covid_ct")
+    parser.add_argument("--labelled", type=int)
+    parser.add_argument("--steps", type=int)
     arguments = parser.parse_args()
-    records = write_study(arguments.out, arguments.tasks.split(","), arguments.arms.split(","))
+    tasks, arms = arguments.tasks.split(","), arguments.arms.split(",")
+    records = write_study(arguments.out, tasks, arms, arguments.labelled, arguments.steps)
     print(f"{len(records.units)} trainings in {arguments.out}")
 
 

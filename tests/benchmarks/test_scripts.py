@@ -65,11 +65,15 @@ def test_recorded_trainings_become_summaries(scripts: dict[str, Any], tmp_path: 
     found = [{**row, "name": arm, "seed": seed, "patients": patients} for arm in "ab" for seed in (0, 1)]
     found += [{**row, "name": "a", "seed": 2, "patients": patients}]  # b has no seed 2
     found += [{**row, "name": "a", "seed": 0, "patients": {}, "inner": [1, 2]}]
+    found[0] = {**found[0], "patients": {**patients, "p2": [0.123, 0.0]}}  # found where it is not
+    found += [{**other, "labelled": 20} for other in found[:4]]
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, found)))
     monkeypatch.setattr(scripts["study"], "RECORDS", tmp_path)
-    records = scripts["study"].write_study(tmp_path / "out", ["t"], ["a", "b"])
+    records = scripts["study"].write_study(tmp_path / "out", ["t"], ["a", "b"], labelled=5, steps=10)
     assert [(unit.arm, unit.seed) for unit in records.units] == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
-    read = read_summary(tmp_path / "out" / records.units[0].path)
+    false = read_summary(tmp_path / "out" / records.units[0].path)["p2"]["2"]
+    assert false.dice == 0 and not false.in_reference
+    read = read_summary(tmp_path / "out" / records.units[1].path)
     assert [read[case][label].dice for case, label in (("p1", "1"), ("p1", "2"), ("p2", "1"))] == [0.5, 0.0, 0.123]
     assert math.isnan(read["p2"]["2"].dice) and not read["p2"]["2"].in_reference
 
