@@ -68,7 +68,8 @@ def summary(row: Row, absent: Set[tuple[str, int]]) -> dict[str, Any]:
 def _metrics(dice: float | None, is_there: bool) -> dict[str, float]:
     """Return counts that give a Dice."""
     there = _VOXELS if is_there else 0
-    both, predicted = round((dice or 0.0) * there), _VOXELS if dice or (dice is not None and not is_there) else 0
+    found = dice or (dice == 0 and not is_there)  # a Dice of 0 where nothing is means that something was predicted
+    both, predicted = round((dice or 0.0) * there), _VOXELS if found else 0
     counts = {"TP": both, "FP": predicted - both, "FN": there - both, "n_ref": there, "n_pred": predicted}
     return {"Dice": math.nan if dice is None else dice, **counts}
 

@@ -15,7 +15,6 @@ PILOT_SEED = 100
 _SHORT = Recipe(steps=700, rate=6e-3)
 _BRIEF = replace(_SHORT, steps=250)
 _PLATEAU = replace(_SHORT, steps=1400)
-_BEYOND = replace(_SHORT, steps=2800)
 
 
 def _smoke() -> list[Job]:
